@@ -1,0 +1,20 @@
+// From the tensor IR to a Program: layouts, fusion into kernels, loops, the arena. The middle of the compiler.
+#pragma once
+
+#include "compiler/Codegen/Program.h"
+#include "compiler/Import/Import.h"
+#include "compiler/Target/Target.h"
+
+namespace crosscut {
+
+struct CodegenOptions {
+  bool favorMinPeakMemory = false;
+  uint64_t maxArenaBytes = 0;  // 0: no limit
+  std::string dumpDir;         // --dump-phases; empty: none
+};
+
+// Consumes `model`. Errors name the node.
+llvm::Expected<Program> generateProgram(ImportedModel &model, const TargetSpec &spec, const TargetDescription &target,
+                                        const CodegenOptions &options);
+
+}  // namespace crosscut

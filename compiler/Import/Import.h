@@ -1,0 +1,56 @@
+// Reads a model file into the tensor IR that the rest of the compiler works on.
+//
+// The tensor IR is upstream MLIR: one module with one public func.func per entry point (ONNX: @main), on ranked tensors.
+// - Logical dimensions are the model's own (ONNX: NCHW). Physical layout is decided later and never shows here.
+// - Computation is linalg (named ops or linalg.generic; bodies of arith, math, linalg.index, tensor.extract of captured
+//   tensors, arith.constant). Movement is tensor.pad (constant value), expand_shape, collapse_shape, extract_slice,
+//   insert_slice, concat, cast, and linalg.transpose / linalg.broadcast. Gathers are a linalg.generic over the output
+//   with tensor.extract in its body.
+// - Shapes are scalars: tensor.dim, arith on index / i64 / i1, and tensor.extract from function arguments. Dynamic
+//   dimensions are given to tensor.empty as such values.
+// - Constants of more than 16 elements are arith.constant with a dense_resource attribute (the bytes stay where the
+//   model file has them), smaller ones dense<>.
+// - Bias of a convolution or matmul is its `outs`: linalg.broadcast of the bias into a tensor.empty; none: linalg.fill 0.
+// - Integers are signless; unsigned arithmetic uses the unsigned ops of arith. Bool is i1 in the IR, one byte in memory.
+//   The element types as the model states them are in the argument and result attributes below.
+// - Every op carries NameLoc("<op_type>:<node name or first output>"), which errors and kernels quote.
+// - Argument and result attributes: xcut.name (string), xcut.type (string "f32", "u8", "bool", ...: xcut_type_name).
+#pragma once
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
+#include "llvm/Support/Error.h"
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace crosscut {
+
+struct ImportOptions {
+  // Input name → dimensions, from --input-shape. A name that no input has, or a rank that differs, is an error.
+  std::map<std::string, std::vector<int64_t>> inputShapes;
+  // Keep every node's result as an extra output, named as in the model, for `crosscut verify`.
+  bool exposeIntermediates = false;
+};
+
+// One operator that can not be imported, for --check.
+struct UnsupportedNode {
+  std::string node, op, reason;
+  int64_t opset = 0;
+};
+
+struct ImportedModel {
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  std::array<uint8_t, 32> sha256{};
+};
+
+// Reads `path` (.onnx, or MLIR text: .mlir). Errors name the file, and for ONNX the node, operator and opset. With
+// `unsupported` non-null, collects every unsupported node instead of failing at the first; the module is then null when
+// there were any.
+llvm::Expected<ImportedModel> importModel(mlir::MLIRContext &context, llvm::StringRef path,
+                                          const ImportOptions &options,
+                                          std::vector<UnsupportedNode> *unsupported = nullptr);
+
+}  // namespace crosscut
