@@ -1,0 +1,185 @@
+// LLVM knows every feature of every CPU; the module format numbers those that decide whether code may run. This file is
+// the only place that knows both.
+#include "compiler/Target/Features.h"
+
+#include <mutex>
+
+#include "crosscut/abi.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Support/TargetSelect.h"
+
+using namespace llvm;
+
+namespace crosscut {
+
+#define CROSSCUT_TARGETS(X) X(X86) X(AArch64) X(ARM) X(RISCV) X(WebAssembly) X(LoongArch) X(PowerPC) X(SystemZ)
+
+void initializeLLVMTargets() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+#define INITIALIZE(name)              \
+  LLVMInitialize##name##TargetInfo(); \
+  LLVMInitialize##name##Target();     \
+  LLVMInitialize##name##TargetMC();   \
+  LLVMInitialize##name##AsmPrinter(); \
+  LLVMInitialize##name##AsmParser();
+    CROSSCUT_TARGETS(INITIALIZE)
+#undef INITIALIZE
+  });
+}
+
+std::unique_ptr<MCSubtargetInfo> createSubtarget(const Triple& triple, StringRef cpu, StringRef features) {
+  initializeLLVMTargets();
+  std::string error;
+  const llvm::Target* target = TargetRegistry::lookupTarget(triple, error);
+  if (!target) return nullptr;
+  std::unique_ptr<MCSubtargetInfo> subtarget(target->createMCSubtargetInfo(triple, cpu, features));
+  if (!subtarget) return nullptr;
+  // What a CPU is tuned for says nothing about what it can run: drop those features from the set.
+  for (const SubtargetSubTypeKV& description : subtarget->getAllProcessorDescriptions()) {
+    if (cpu != description.Key) continue;
+    FeatureBitset tuning = description.TuneImplies.getAsBitset() & ~description.Implies.getAsBitset();
+    subtarget->setFeatureBits(subtarget->getFeatureBits() & ~tuning);
+  }
+  return subtarget;
+}
+
+bool hasFeature(const MCSubtargetInfo& subtarget, StringRef name) {
+  ArrayRef<SubtargetFeatureKV> features = subtarget.getAllProcessorFeatures();
+  const SubtargetFeatureKV* found = lower_bound(features, name);
+  return found != features.end() && name == found->Key && subtarget.hasFeature(found->Value);
+}
+
+namespace {
+struct FeatureBit {
+  unsigned bit;
+  const char* name;
+};
+}  // namespace
+
+// AMX is left out on purpose: LLVM uses it through intrinsics alone, which the kernels do not contain, and Linux asks
+// each process to request it.
+static const FeatureBit x86Bits[] = {
+    {XCUT_X86_SSE2, "sse2"},
+    {XCUT_X86_SSE3, "sse3"},
+    {XCUT_X86_SSSE3, "ssse3"},
+    {XCUT_X86_SSE41, "sse4.1"},
+    {XCUT_X86_SSE42, "sse4.2"},
+    {XCUT_X86_POPCNT, "popcnt"},
+    {XCUT_X86_AVX, "avx"},
+    {XCUT_X86_F16C, "f16c"},
+    {XCUT_X86_FMA, "fma"},
+    {XCUT_X86_AVX2, "avx2"},
+    {XCUT_X86_BMI, "bmi"},
+    {XCUT_X86_BMI2, "bmi2"},
+    {XCUT_X86_LZCNT, "lzcnt"},
+    {XCUT_X86_MOVBE, "movbe"},
+    {XCUT_X86_AVX512F, "avx512f"},
+    {XCUT_X86_AVX512BW, "avx512bw"},
+    {XCUT_X86_AVX512CD, "avx512cd"},
+    {XCUT_X86_AVX512DQ, "avx512dq"},
+    {XCUT_X86_AVX512VL, "avx512vl"},
+    {XCUT_X86_AVX512VNNI, "avx512vnni"},
+    {XCUT_X86_AVX512BF16, "avx512bf16"},
+    {XCUT_X86_AVX512FP16, "avx512fp16"},
+    {XCUT_X86_AVXVNNI, "avxvnni"},
+    {XCUT_X86_AVX512VBMI, "avx512vbmi"},
+    {XCUT_X86_AVX512VBMI2, "avx512vbmi2"},
+    {XCUT_X86_AVX512IFMA, "avx512ifma"},
+    {XCUT_X86_AVX512BITALG, "avx512bitalg"},
+    {XCUT_X86_AVX512VPOPCNTDQ, "avx512vpopcntdq"},
+    {XCUT_X86_GFNI, "gfni"},
+    {XCUT_X86_VAES, "vaes"},
+    {XCUT_X86_VPCLMULQDQ, "vpclmulqdq"},
+    {XCUT_X86_ADX, "adx"},
+    {XCUT_X86_CMOV, "cmov"},
+};
+static const FeatureBit armBits[] = {
+    {XCUT_ARM_VFP2, "vfp2sp"}, {XCUT_ARM_VFP3, "vfp3d16sp"}, {XCUT_ARM_VFP4, "vfp4d16sp"},
+    {XCUT_ARM_NEON, "neon"},   {XCUT_ARM_FP16, "fp16"},      {XCUT_ARM_DOTPROD, "dotprod"},
+    {XCUT_ARM_MVE, "mve"},     {XCUT_ARM_MVE_FP, "mve.fp"},  {XCUT_ARM_FULLFP16, "fullfp16"},
+    {XCUT_ARM_DSP, "dsp"},     {XCUT_ARM_THUMB2, "thumb2"},
+};
+static const FeatureBit aarch64Bits[] = {
+    {XCUT_AARCH64_FP_ASIMD, "neon"}, {XCUT_AARCH64_FULLFP16, "fullfp16"}, {XCUT_AARCH64_DOTPROD, "dotprod"},
+    {XCUT_AARCH64_I8MM, "i8mm"},     {XCUT_AARCH64_BF16, "bf16"},         {XCUT_AARCH64_SVE, "sve"},
+    {XCUT_AARCH64_SVE2, "sve2"},     {XCUT_AARCH64_LSE, "lse"},           {XCUT_AARCH64_CRC, "crc"},
+    {XCUT_AARCH64_RDM, "rdm"},       {XCUT_AARCH64_RCPC, "rcpc"},
+};
+static const FeatureBit riscvBits[] = {
+    {XCUT_RISCV_M, "m"},     {XCUT_RISCV_A, "a"},     {XCUT_RISCV_F, "f"},     {XCUT_RISCV_D, "d"},
+    {XCUT_RISCV_C, "c"},     {XCUT_RISCV_V, "v"},     {XCUT_RISCV_ZFH, "zfh"}, {XCUT_RISCV_ZVFH, "zvfh"},
+    {XCUT_RISCV_ZBA, "zba"}, {XCUT_RISCV_ZBB, "zbb"}, {XCUT_RISCV_ZBS, "zbs"},
+};
+
+uint32_t moduleArchitecture(const Triple& triple) {
+  switch (triple.getArch()) {
+    case Triple::x86_64: return XCUT_ARCH_X86_64;
+    case Triple::x86: return XCUT_ARCH_X86;
+    case Triple::arm:
+    case Triple::armeb:
+    case Triple::thumb:
+    case Triple::thumbeb: return XCUT_ARCH_ARM;
+    case Triple::aarch64:
+    case Triple::aarch64_be: return XCUT_ARCH_AARCH64;
+    case Triple::riscv32: return XCUT_ARCH_RISCV32;
+    case Triple::riscv64: return XCUT_ARCH_RISCV64;
+    case Triple::wasm32: return XCUT_ARCH_WASM32;
+    case Triple::wasm64: return XCUT_ARCH_WASM64;
+    default: return XCUT_ARCH_OTHER;
+  }
+}
+
+uint64_t moduleFeatureBits(const Triple& triple, const MCSubtargetInfo& subtarget) {
+  ArrayRef<FeatureBit> table;
+  uint64_t bits = 0;
+  switch (moduleArchitecture(triple)) {
+    case XCUT_ARCH_X86_64:
+    case XCUT_ARCH_X86: table = x86Bits; break;
+    case XCUT_ARCH_ARM:
+      table = armBits;
+      // Two features in LLVM, by instruction set; code only ever uses that of its own.
+      if (hasFeature(subtarget, triple.isThumb() ? "hwdiv" : "hwdiv-arm")) bits |= UINT64_C(1) << XCUT_ARM_IDIV;
+      break;
+    case XCUT_ARCH_AARCH64: table = aarch64Bits; break;
+    case XCUT_ARCH_RISCV32:
+    case XCUT_ARCH_RISCV64: table = riscvBits; break;
+    default: break;
+  }
+  for (const FeatureBit& feature : table)
+    if (hasFeature(subtarget, feature.name)) bits |= UINT64_C(1) << feature.bit;
+  return bits;
+}
+
+std::string featureDifference(const Triple& triple, StringRef cpu, const MCSubtargetInfo& subtarget) {
+  std::unique_ptr<MCSubtargetInfo> baseline = createSubtarget(triple, "", "");
+  std::unique_ptr<MCSubtargetInfo> own = createSubtarget(triple, cpu, "");
+  std::vector<std::string> difference;
+  for (const SubtargetFeatureKV& feature : subtarget.getAllProcessorFeatures()) {
+    bool here = subtarget.hasFeature(feature.Value);
+    if (here && !baseline->hasFeature(feature.Value)) difference.push_back((Twine("+") + feature.Key).str());
+    if (!here && (baseline->hasFeature(feature.Value) || own->hasFeature(feature.Value)))
+      difference.push_back((Twine("-") + feature.Key).str());
+  }
+  return join(difference, ",");
+}
+
+std::string nearMatches(StringRef name, ArrayRef<StringRef> candidates) {
+  std::vector<std::pair<unsigned, StringRef>> ranked;
+  unsigned limit = std::max<unsigned>(2, name.size() / 3);
+  for (StringRef candidate : candidates) {
+    unsigned distance = StringRef(candidate.lower()).edit_distance(name.lower(), true, limit + 1);
+    if (distance > limit && !name.empty() && candidate.contains(name)) distance = limit;
+    if (distance <= limit) ranked.push_back({distance, candidate});
+  }
+  llvm::sort(ranked);
+  if (ranked.size() > 5) ranked.resize(5);
+  if (ranked.empty()) return "";
+  std::string text = "; did you mean ";
+  for (size_t i = 0; i < ranked.size(); ++i) text += (i ? ", " : "") + ranked[i].second.str();
+  return text + "?";
+}
+
+}  // namespace crosscut

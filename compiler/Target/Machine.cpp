@@ -1,0 +1,72 @@
+// LLVM's TargetMachine for a TargetSpec, and the lists that the user can ask for.
+#include "compiler/Target/Features.h"
+#include "compiler/Target/Platforms.h"
+#include "compiler/Target/Target.h"
+#include "crosscut/abi.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Support/Format.h"
+#include "llvm/Target/TargetMachine.h"
+#include "llvm/Target/TargetOptions.h"
+#include "llvm/TargetParser/Host.h"
+
+using namespace llvm;
+
+namespace crosscut {
+
+// The calling convention inside a module: the widest that the CPU has registers for.
+static std::string abiName(const TargetSpec& spec) {
+  if (!spec.triple.isRISCV()) return spec.triple.isLoongArch() ? "lp64d" : "";
+  std::unique_ptr<MCSubtargetInfo> subtarget = createSubtarget(spec.triple, spec.cpu, spec.features);
+  std::string base = spec.pointerBits == 64 ? "lp64" : "ilp32";
+  if (hasFeature(*subtarget, "d")) return base + "d";
+  return hasFeature(*subtarget, "f") ? base + "f" : base;
+}
+
+static CodeGenOptLevel codegenLevel(unsigned optLevel) {
+  if (optLevel == 0) return CodeGenOptLevel::None;
+  return optLevel == 1 ? CodeGenOptLevel::Less : CodeGenOptLevel::Aggressive;
+}
+
+Expected<std::unique_ptr<TargetMachine>> createTargetMachine(const TargetSpec& spec, unsigned optLevel) {
+  initializeLLVMTargets();
+  std::string error;
+  const llvm::Target* target = TargetRegistry::lookupTarget(spec.codeTriple, error);
+  if (!target) return createStringError(inconvertibleErrorCode(), error);
+  TargetOptions options;
+  options.FunctionSections = true;
+  options.DataSections = true;
+  options.EmitAddrsig = false;
+  options.ExceptionModel = ExceptionHandling::None;
+  options.MCOptions.ABIName = abiName(spec);
+  if (spec.arch == XCUT_ARCH_ARM)
+    options.FloatABIType = spec.codeTriple.getEnvironment() == Triple::EABIHF ? FloatABI::Hard : FloatABI::Soft;
+  std::string features = spec.features;
+  // Some systems keep x18 for themselves, and a module must run on all of them.
+  if (spec.arch == XCUT_ARCH_AARCH64) features += features.empty() ? "+reserve-x18" : ",+reserve-x18";
+  Reloc::Model relocation = spec.triple.isWasm() ? Reloc::Static : Reloc::PIC_;
+  std::unique_ptr<TargetMachine> machine(target->createTargetMachine(spec.codeTriple, spec.cpu, features, options,
+                                                                     relocation, std::nullopt, codegenLevel(optLevel)));
+  if (!machine) return createStringError(inconvertibleErrorCode(), "LLVM refuses target " + spec.codeTriple.str());
+  return machine;
+}
+
+void listTargets(raw_ostream& out) {
+  size_t width = 0;
+  for (const Platform& platform : platforms()) width = std::max(width, strlen(platform.name));
+  for (const Platform& platform : platforms())
+    out << left_justify(platform.name, width) << "  " << (platform.tested ? "tested      " : "compile-only") << "  "
+        << left_justify(platform.triple, 35) << " " << left_justify(platform.cpu, 12) << " " << platform.what << "\n";
+  out << "Other triples: any with one of the architectures " << supportedArchitectures() << " (compile-only).\n";
+}
+
+Error listCpus(raw_ostream& out, StringRef target) {
+  Expected<TargetSpec> spec = resolveTarget(target, "", "");
+  if (!spec) return spec.takeError();
+  out << "CPUs for " << spec->triple.str() << " (without --cpu: " << spec->cpu << "):\n";
+  std::unique_ptr<MCSubtargetInfo> subtarget = createSubtarget(spec->triple, "", "");
+  for (const SubtargetSubTypeKV& description : subtarget->getAllProcessorDescriptions())
+    out << "  " << description.Key << "\n";
+  return Error::success();
+}
+
+}  // namespace crosscut
