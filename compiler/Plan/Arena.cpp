@@ -1,0 +1,131 @@
+// Gives every intermediate tensor its place in the arena.
+//
+// Static plans: largest buffer first, each at the lowest offset that is free during its whole life. Dynamic plans do not
+// know sizes: buffers whose lives do not touch share a slot, and the entry point lays the slots one after the other.
+#include "compiler/Plan/Plan.h"
+
+#include "crosscut/abi.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/MathExtras.h"
+#include "llvm/Support/raw_ostream.h"
+
+namespace crosscut {
+namespace {
+
+bool liveTogether(const Buffer &a, const Buffer &b) { return a.firstStep <= b.lastStep && b.firstStep <= a.lastStep; }
+
+std::string nameOf(const FunctionPlan &plan, const Buffer &buffer) { return plan.steps[buffer.firstStep].name; }
+
+// The tensors that are alive when most memory is, for the error of --max-arena.
+std::string describePeak(const FunctionPlan &plan, llvm::ArrayRef<Buffer *> buffers) {
+  uint64_t peak = 0;
+  int peakStep = 0;
+  auto bytes = [](Buffer *b) { return uint64_t(*constantOf(b->elements)) * elementBytes(b->elementType); };
+  for (int step = 0; step < int(plan.steps.size()); ++step) {
+    uint64_t sum = 0;
+    for (Buffer *b : buffers)
+      if (b->firstStep <= step && step <= b->lastStep) sum += bytes(b);
+    if (sum > peak) peak = sum, peakStep = step;
+  }
+  std::string text;
+  llvm::raw_string_ostream out(text);
+  out << "alive at the peak, while '" << plan.steps[peakStep].name << "' runs:";
+  for (Buffer *b : buffers)
+    if (b->firstStep <= peakStep && peakStep <= b->lastStep) out << " " << nameOf(plan, *b) << " (" << bytes(b) << " bytes)";
+  return text;
+}
+
+}  // namespace
+
+llvm::Error planArena(FunctionPlan &plan, const PlanOptions &options) {
+  std::vector<Buffer *> buffers;
+  for (auto &buffer : plan.buffers)
+    if (buffer->kind == BufferKind::Arena && buffer->firstStep >= 0) buffers.push_back(buffer.get());
+  plan.dynamicArena = llvm::any_of(buffers, [](Buffer *b) { return !isStatic(b->elements); });
+
+  if (plan.dynamicArena) {
+    if (options.maxArenaBytes)
+      return llvm::createStringError("--max-arena needs static shapes: fix the inputs with --input-shape");
+    llvm::stable_sort(buffers, [](Buffer *a, Buffer *b) { return a->firstStep < b->firstStep; });
+    std::vector<int> lastUse;
+    for (Buffer *buffer : buffers) {
+      unsigned slot = 0;
+      while (slot < lastUse.size() && lastUse[slot] >= buffer->firstStep) ++slot;
+      if (slot == lastUse.size()) {
+        lastUse.push_back(0);
+        plan.slots.emplace_back();
+      }
+      lastUse[slot] = buffer->lastStep;
+      buffer->slot = slot;
+      Size bytes = buffer->elements * elementBytes(buffer->elementType);
+      if (!llvm::is_contained(plan.slots[slot], bytes)) plan.slots[slot].push_back(bytes);
+    }
+    plan.info.arenaBytes = XCUT_ARENA_DYNAMIC;
+    return llvm::Error::success();
+  }
+
+  auto bytes = [](Buffer *b) {
+    return llvm::alignTo(uint64_t(std::max<int64_t>(0, *constantOf(b->elements))) * elementBytes(b->elementType), XCUT_ALIGNMENT);
+  };
+  llvm::stable_sort(buffers, [&](Buffer *a, Buffer *b) { return bytes(a) > bytes(b); });
+  std::vector<Buffer *> placed;
+  for (Buffer *buffer : buffers) {
+    std::vector<Buffer *> rivals;
+    for (Buffer *other : placed)
+      if (liveTogether(*buffer, *other)) rivals.push_back(other);
+    llvm::sort(rivals, [](Buffer *a, Buffer *b) { return a->arenaOffset < b->arenaOffset; });
+    uint64_t offset = 0;
+    for (Buffer *other : rivals) {
+      if (offset + bytes(buffer) <= other->arenaOffset) break;
+      offset = std::max(offset, other->arenaOffset + bytes(other));
+    }
+    buffer->arenaOffset = offset;
+    plan.arenaBytes = std::max(plan.arenaBytes, offset + bytes(buffer));
+    placed.push_back(buffer);
+  }
+  plan.info.arenaBytes = plan.arenaBytes;
+  if (options.maxArenaBytes && plan.arenaBytes > options.maxArenaBytes)
+    return llvm::createStringError("the arena takes " + llvm::Twine(plan.arenaBytes) + " bytes, more than --max-arena=" +
+                                   llvm::Twine(options.maxArenaBytes) + "; " + describePeak(plan, buffers));
+  return llvm::Error::success();
+}
+
+void printPlan(const FunctionPlan &plan, llvm::raw_ostream &out) {
+  auto printRef = [&](const TensorRef &ref, llvm::ArrayRef<Size> strides, Size offset) {
+    if (ref.isSplat()) {
+      out << "splat " << ref.splat;
+      return;
+    }
+    static const char *kinds[] = {"arena", "input", "output", "constant"};
+    out << kinds[int(ref.buffer->kind)];
+    if (ref.buffer->kind == BufferKind::Arena) out << "@" << (plan.dynamicArena ? ref.buffer->slot : ref.buffer->arenaOffset);
+    else out << ref.buffer->index;
+    out << "+" << offset << " [";
+    llvm::interleaveComma(strides, out);
+    out << "]";
+  };
+  out << "function " << plan.info.name << ", arena ";
+  if (plan.dynamicArena) out << plan.slots.size() << " slots\n";
+  else out << plan.arenaBytes << " bytes\n";
+  for (auto [i, step] : llvm::enumerate(plan.steps)) {
+    out << i << " " << step.name << "\n";
+    if (step.kind == StepKind::FillBorder) {
+      out << "    border of ";
+      printRef(step.outer, step.outer.strides, step.outer.offset);
+      out << "\n";
+      continue;
+    }
+    out << "    loops";
+    for (auto [extent, reduction] : llvm::zip(step.nest.extents, step.nest.isReduction)) out << " " << extent << (reduction ? "r" : "");
+    out << "\n";
+    for (const Access &a : step.nest.inputs) out << "    in  ", printRef(a.ref, a.strides, a.offset), out << "\n";
+    for (const Epilogue &e : step.epilogues)
+      for (auto [access, chained] : llvm::zip(e.inputs, e.chained)) {
+        if (chained) continue;
+        out << "    epilogue ", printRef(access.ref, access.strides, access.offset), out << "\n";
+      }
+    for (const Access &a : step.outputs) out << "    out ", printRef(a.ref, a.strides, a.offset), out << "\n";
+  }
+}
+
+}  // namespace crosscut

@@ -1,0 +1,79 @@
+// Brings the tensor IR into the few forms that planning knows, and fuses elementwise operations with each other.
+//
+// Upstream does the work: named operations become linalg.generic, constants that are splats move into bodies, and
+// elementwise producers are inlined into their consumers where that costs nothing: one consumer, and every element
+// computed once. Producers are kept out of contractions and windows, whose kernels want their operands in memory.
+#include "compiler/Plan/Plan.h"
+
+#include "mlir/Dialect/Linalg/Transforms/Transforms.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "mlir/Transforms/Passes.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/ToolOutputFile.h"
+
+using namespace mlir;
+
+namespace crosscut {
+namespace {
+
+bool hasExtract(linalg::GenericOp op) {
+  return op.getBody()->walk([](tensor::ExtractOp) { return WalkResult::interrupt(); }).wasInterrupted();
+}
+
+bool isReduction(linalg::GenericOp op) { return op.getNumReductionLoops() != 0; }
+
+// Yields an input, or a constant, unchanged.
+bool isCopyOrFill(linalg::GenericOp op) { return op.getBody()->getOperations().size() == 1; }
+
+bool shouldFuse(OpOperand *operand) {
+  auto producer = operand->get().getDefiningOp<linalg::GenericOp>();
+  auto consumer = dyn_cast<linalg::GenericOp>(operand->getOwner());
+  if (!producer || !consumer) return false;
+  if (isReduction(consumer)) {
+    // Windows and contractions read an element many times; a plain reduction reads it once.
+    for (AffineMap map : consumer.getIndexingMapsArray())
+      if (!map.isProjectedPermutation()) return false;
+    if (!consumer.getMatchingIndexingMap(operand).isPermutation()) return false;
+  }
+  if (hasExtract(producer) || hasExtract(consumer)) return false;
+  if (isCopyOrFill(producer)) return !isReduction(consumer) && consumer.isDpsInput(operand);
+  return producer->hasOneUse() && consumer.getMatchingIndexingMap(operand).isPermutation();
+}
+
+void dump(ModuleOp module, llvm::StringRef dir, llvm::StringRef name) {
+  if (dir.empty()) return;
+  std::error_code error;
+  llvm::raw_fd_ostream out((dir + "/" + name).str(), error);
+  if (!error) module.print(out, OpPrintingFlags().elideLargeElementsAttrs().elideLargeResourceString());
+}
+
+}  // namespace
+
+llvm::Error normalizeTensorIR(ModuleOp module, llvm::StringRef dumpDir) {
+  MLIRContext *context = module.getContext();
+  {
+    RewritePatternSet patterns(context);
+    linalg::populateLinalgNamedOpsGeneralizationPatterns(patterns);
+    if (failed(applyPatternsGreedily(module, std::move(patterns))))
+      return llvm::createStringError("internal: generalising named operations did not converge");
+  }
+  PassManager passes(context);
+  passes.addPass(createCanonicalizerPass());
+  passes.addPass(createCSEPass());
+  if (failed(passes.run(module))) return llvm::createStringError("internal: canonicalisation failed");
+  dump(module, dumpDir, "2-generalized.mlir");
+  {
+    RewritePatternSet patterns(context);
+    linalg::populateElementwiseOpsFusionPatterns(patterns, shouldFuse);
+    if (failed(applyPatternsGreedily(module, std::move(patterns))))
+      return llvm::createStringError("internal: elementwise fusion did not converge");
+  }
+  PassManager cleanup(context);
+  cleanup.addPass(createCanonicalizerPass());
+  cleanup.addPass(createCSEPass());
+  if (failed(cleanup.run(module))) return llvm::createStringError("internal: canonicalisation failed");
+  dump(module, dumpDir, "3-fused.mlir");
+  return llvm::Error::success();
+}
+
+}  // namespace crosscut

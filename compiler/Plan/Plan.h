@@ -1,0 +1,139 @@
+// The plan of a compiled function: which kernels run, over which buffers, in which order.
+//
+// Planning turns the tensor IR, whose values are abstract, into steps over memory. A tensor value becomes a TensorRef:
+// strides and an offset into a buffer. Reshapes, transposes, slices, broadcasts and paddings are only other TensorRefs
+// of the same buffer wherever that is possible. A linalg operation becomes a Nest: loop extents, and for every operand
+// a stride for each loop. In this form layout, padding halos and broadcasting are nothing but numbers, and the kernel
+// generator needs to know of none of them.
+#pragma once
+
+#include "compiler/Codegen/Program.h"
+#include "compiler/Plan/Size.h"
+#include "compiler/Target/Target.h"
+
+#include "mlir/Dialect/Utils/ReshapeOpsUtils.h"
+#include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/IR/Operation.h"
+
+#include <memory>
+#include <optional>
+
+namespace crosscut {
+
+enum class BufferKind { Arena, Input, Output, Constant };
+
+// One block of memory that tensors live in.
+struct Buffer {
+  BufferKind kind = BufferKind::Arena;
+  unsigned index = 0;      // Input, Output: which argument or result
+  mlir::Type elementType;  // as computed with: f32, i1, i64 ...
+  Size elements;           // how many
+  // Constant: the elements in host byte order, row-major, one byte for i1. Code generation lays them out as the kernel
+  // that reads them wants.
+  llvm::ArrayRef<char> data;
+  std::vector<char> ownedData;
+  // Arena: the steps between which it is alive, and its place.
+  int firstStep = -1, lastStep = -1;
+  uint64_t arenaOffset = 0;  // bytes, when the arena is static
+  unsigned slot = 0;         // else: the slot whose offset the entry point computes
+};
+
+// A tensor as memory: element (i, j, ...) lies at offset + i * strides[0] + j * strides[1] ...
+// A splat has no buffer: every element is `splat`.
+struct TensorRef {
+  Buffer *buffer = nullptr;
+  mlir::TypedAttr splat;
+  mlir::Type elementType;
+  Sizes dims, strides;
+  Size offset;
+
+  bool isSplat() const { return static_cast<bool>(splat); }
+};
+
+// How a nest touches one operand: `strides` has one entry a loop.
+struct Access {
+  TensorRef ref;
+  Sizes strides;
+  Size offset;
+};
+
+// One linalg operation over memory. Loops are in the operation's own order.
+struct Nest {
+  mlir::Operation *op = nullptr;  // the linalg.generic, for its body; null: the body yields the only input
+  Sizes extents;
+  llvm::SmallVector<bool> isReduction;
+  std::vector<Access> inputs;
+  // What the outs operands start from. Unused where the body does not read them.
+  std::vector<Access> inits;
+  // Tensors that the body reads by tensor.extract.
+  std::vector<std::pair<mlir::Value, TensorRef>> captured;
+};
+
+// An elementwise operation applied to a kernel's result while it is in registers. Accesses have strides for the loops of
+// the kernel's nest.
+struct Epilogue {
+  mlir::Operation *op = nullptr;
+  std::vector<Access> inputs;    // unused where `chained`
+  llvm::SmallVector<bool> chained;     // the input is the result of what came before
+  llvm::SmallVector<unsigned> loopOf;  // loop of `op` → loop of the kernel's nest, for linalg.index
+  std::vector<std::pair<mlir::Value, TensorRef>> captured;
+};
+
+enum class StepKind { Kernel, FillBorder };
+
+// One dispatch.
+struct Step {
+  StepKind kind = StepKind::Kernel;
+  std::string name;  // of the model node
+  Nest nest;
+  std::vector<Epilogue> epilogues;
+  std::vector<Access> outputs;  // of the last epilogue, or of the nest; strides for the nest's loops
+
+  // FillBorder: sets to `value` what lies between `outer` and the box `inner` inside it.
+  TensorRef outer;
+  Sizes low, innerDims;
+  mlir::TypedAttr value;
+};
+
+// Two sizes that must be equal when the function runs.
+struct Constraint {
+  Size a, b;
+};
+
+struct FunctionPlan {
+  FunctionInfo info;
+  mlir::Operation *function = nullptr;  // func.func of the tensor IR; holds the scalar operations of the entry point
+  std::unique_ptr<Symbols> symbols;
+  std::vector<Step> steps;
+  std::vector<std::unique_ptr<Buffer>> buffers;
+  llvm::SmallVector<Sizes> inputDims, outputDims;
+  llvm::SmallVector<Constraint> constraints;
+  // Arena: `arenaBytes` when it is static. Else every slot is as large as the largest of its candidates (bytes), and
+  // slots lie one after the other.
+  bool dynamicArena = false;
+  uint64_t arenaBytes = 0;
+  std::vector<Sizes> slots;
+};
+
+struct PlanOptions {
+  bool favorMinPeakMemory = false;
+  uint64_t maxArenaBytes = 0;
+};
+
+// Bytes of one element in memory: i1 takes one.
+unsigned elementBytes(mlir::Type type);
+
+// Rewrites the module's functions so that only linalg.generic, tensor views and scalar operations remain, with
+// elementwise operations fused.
+llvm::Error normalizeTensorIR(mlir::ModuleOp module, llvm::StringRef dumpDir);
+
+// Plans one function of a normalised module.
+llvm::Expected<FunctionPlan> planFunction(mlir::Operation *function, const TargetDescription &target,
+                                          const PlanOptions &options);
+
+// Gives every arena buffer its place (see Arena.cpp).
+llvm::Error planArena(FunctionPlan &plan, const PlanOptions &options);
+
+void printPlan(const FunctionPlan &plan, llvm::raw_ostream &out);
+
+}  // namespace crosscut
