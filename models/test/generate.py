@@ -43,8 +43,7 @@ def conv_dynamic_width(path: Path) -> None:
     def conv(x: str, name: str, ci: int, co: int, stride: int) -> str:
         weight = graph.weight((co, ci, 3, 3), math.sqrt(2 / (9 * ci)), f"{name}.weight")
         bias = graph.weight((co,), 0.1, f"{name}.bias")
-        attributes = dict(kernel_shape=[3, 3], strides=[stride, stride], pads=[1, 1, 1, 1])
-        return graph.op("Conv", [x, weight, bias], name, **attributes)
+        return graph.op("Conv", [x, weight, bias], name, kernel_shape=[3, 3], strides=[stride] * 2, pads=[1] * 4)
 
     x = graph.op("Relu", [conv("x", "conv0", 3, 16, 1)], "relu0")
     x = graph.op("Add", [x, graph.op("Relu", [conv(x, "conv1", 16, 16, 1)], "relu1")], "add")

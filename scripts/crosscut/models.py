@@ -161,9 +161,9 @@ def _write_samples(model: Model, force: bool) -> None:
     session = reference_session(model.onnx)
     for sample in model.samples():
         arrays = sample_inputs(model, sample.name)
-        feeds = dict(zip((i["name"] for i in model.facts["inputs"]), arrays))
+        feeds = dict(zip((i["name"] for i in model.facts["inputs"]), arrays, strict=True))
         outputs = session.run([o["name"] for o in model.facts["outputs"]], feeds)
-        for path, array in zip([*sample.inputs, *sample.outputs], [*arrays, *outputs]):
+        for path, array in zip([*sample.inputs, *sample.outputs], [*arrays, *outputs], strict=True):
             _write_atomically(path, lambda temporary: np.save(temporary, np.ascontiguousarray(array)))  # noqa: B023
     stamp.write_text(state)
 
@@ -207,8 +207,8 @@ def analyse(name: str) -> None:
     print(f"{name}: ONNX Runtime against float64, unit roundoff 2^-24 = {2.0**-24:.1e}")
     for sample in model.samples():
         arrays = [np.load(path).astype(np.float64) for path in sample.inputs]
-        exact = wide.run(None, dict(zip((i["name"] for i in model.facts["inputs"]), arrays)))
-        for path, value in zip(sample.outputs, exact):
+        exact = wide.run(None, dict(zip((i["name"] for i in model.facts["inputs"]), arrays, strict=True)))
+        for path, value in zip(sample.outputs, exact, strict=True):
             error, scale = np.abs(np.load(path) - value), np.sqrt(np.mean(value**2))
             print(
                 f"  {sample.name}: largest error {error.max():.2e}, RMS {np.sqrt(np.mean(error**2)):.2e}, "
@@ -229,7 +229,9 @@ def _to_float64(model: Any) -> Any:
     for node in model.graph.node:
         if node.op_type == "BatchNormalization":
             # Before opset 14, onnx.reference mixes the statistics of the input in; with momentum 1 nothing of them.
-            kept = [onnx.AttributeProto.FromString(a.SerializeToString()) for a in node.attribute if a.name != "momentum"]
+            kept = [
+                onnx.AttributeProto.FromString(a.SerializeToString()) for a in node.attribute if a.name != "momentum"
+            ]
             del node.attribute[:]
             node.attribute.extend([*kept, onnx.helper.make_attribute("momentum", 1.0)])
         for attribute in node.attribute:

@@ -7,8 +7,9 @@ from numpy's generators, whose streams may change between versions.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Any
 
 import numpy as np
 import onnx

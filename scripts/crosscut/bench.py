@@ -1,0 +1,113 @@
+"""Measures one module with crosscut-bench (times, or instructions under QEMU) and asks crosscut-info what it holds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from crosscut import paths, runner
+from crosscut.matrix import Cell
+from crosscut.models import Model, Sample
+
+TIMEOUT = 900.0
+REPETITIONS = 9
+
+
+class BenchError(Exception):
+    """A measurement that could not be taken, with the command that shows it."""
+
+    def __init__(self, reason: str, reproduce: str) -> None:
+        super().__init__(reason)
+        self.reason, self.reproduce = reason, reproduce
+
+
+def arguments(model: Model, module: Path, sample: Sample, device: str, threads: int) -> list[str]:
+    """crosscut-bench verifies against --expected before it times."""
+    return [
+        f"--module={module}",
+        f"--device={device}",
+        f"--threads={threads}",
+        *(f"--input=@{path}" for path in sample.inputs),
+        *(f"--expected=@{path}" for path in sample.outputs),
+        f"--atol={model.tolerance.atol:g}",
+        f"--rtol={model.tolerance.rtol:g}",
+    ]
+
+
+def read_times(path: Path) -> list[float]:
+    """Seconds of one inference, one value a repetition, from Google Benchmark's JSON."""
+    factors = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
+    content = json.loads(path.read_text())
+    times = []
+    for entry in content.get("benchmarks", []):
+        if entry.get("error_occurred"):
+            raise ValueError(entry.get("error_message", "the benchmark reports an error"))
+        if entry.get("run_type", "iteration") == "iteration":
+            times.append(entry["real_time"] * factors[entry["time_unit"]])
+    if not times:
+        raise ValueError("the benchmark reports no time")
+    return times
+
+
+def run_timed(command: list[str | Path], output: Path) -> list[float]:
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.unlink(missing_ok=True)
+    done = runner.run([*command, f"--benchmark_out={output}", "--benchmark_out_format=json"], TIMEOUT)
+    if not done.ok:
+        raise BenchError(done.reason, done.shell)
+    try:
+        return read_times(output)
+    except (OSError, ValueError, KeyError) as error:
+        raise BenchError(f"{paths.relative(output)}: {error}", done.shell) from error
+
+
+def time_native(cell: Cell, model: Model, module: Path, sample: Sample, folder: Path) -> list[float]:
+    flags = arguments(model, module, sample, cell.setting.device, cell.setting.threads)
+    flags += ["--benchmark_min_time=0.2", f"--benchmark_repetitions={REPETITIONS}"]
+    return run_timed(runner.on_platform(cell.platform, "crosscut-bench", flags), folder / "bench.json")
+
+
+def count_instructions(cell: Cell, model: Model, module: Path, sample: Sample, folder: Path) -> int:
+    """Instructions of one inference between the benchmark's marks, counted by the QEMU plugin."""
+    folder.mkdir(parents=True, exist_ok=True)
+    counts = folder / "counts.json"
+    counts.unlink(missing_ok=True)
+    flags = [*arguments(model, module, sample, cell.setting.device, cell.setting.threads), "--iterations=1"]
+    done = runner.run(runner.on_platform(cell.platform, "crosscut-bench", flags, counts), TIMEOUT)
+    if not done.ok:
+        raise BenchError(done.reason, done.shell)
+    try:
+        return read_count(counts)
+    except (OSError, ValueError, KeyError) as error:
+        raise BenchError(f"{paths.relative(counts)}: {error}", done.shell) from error
+
+
+def read_count(path: Path) -> int:
+    """The instructions of the marked regions in the plugin's output."""
+    content = json.loads(path.read_text())
+    regions = content["regions"]
+    if not regions:
+        raise ValueError("no marked region was counted")
+    return sum(int(region["instructions"]) for region in regions)
+
+
+def module_facts(module: Path) -> dict[str, Any]:
+    """Sizes and target of a module, as crosscut-info says; null where it does not."""
+    done = runner.run([paths.tool("crosscut-info"), module, "--json"], 60)
+    if not done.ok:
+        raise ValueError(f"crosscut-info: {done.reason}")
+    info = json.loads(done.stdout)
+    variants, functions = info.get("variants", []), info.get("functions", [])
+    arenas = [f["arena_bytes"] for f in functions if isinstance(f.get("arena_bytes"), int)]
+    first = variants[0] if variants else {}
+    return {
+        "code_bytes": sum(v.get("code_bytes", 0) for v in variants) or None,
+        "weight_bytes": info.get("weights_bytes"),
+        "arena_bytes": max(arenas) if arenas else None,
+        "target": {
+            "triple": str(info.get("triple", "")),
+            "cpu": str(first.get("cpu", "")),
+            "features": str(first.get("features", "")),
+        },
+    }

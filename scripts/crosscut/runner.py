@@ -1,0 +1,122 @@
+"""Starts programs: the compiler, and a platform's programs under its runner.
+
+A program that ends by a signal, runs out of time or can not be started is a result with a reason, not an exception.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from crosscut import paths
+from crosscut.matrix import Platform
+
+# The plugin that counts instructions between the marks of crosscut-bench (benchmarks/qemu-plugin).
+PLUGIN_NAME = "libcrosscut-count.so"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a program. `code` is negative for a signal, None for a program that did not end or start."""
+
+    command: tuple[str, ...]
+    code: int | None
+    stdout: str
+    stderr: str
+    seconds: float
+    problem: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return self.code == 0
+
+    @property
+    def reason(self) -> str:
+        """One line: why this is not ok."""
+        if self.ok:
+            return ""
+        if self.problem:
+            return self.problem
+        if self.code is not None and self.code < 0:
+            return f"ended by {_signal_name(-self.code)}"
+        # QEMU's own message for a signal of the guest comes with exit status 128 + signal.
+        if self.code is not None and self.code > 128 and "uncaught target signal" in self.stderr:
+            return f"ended by {_signal_name(self.code - 128)} (under QEMU)"
+        lines = [line.strip() for line in self.stderr.splitlines() if line.strip()]
+        errors = [line for line in lines if "error" in line.lower()]
+        return (errors or lines or [f"exit status {self.code}"])[0][:400]
+
+    @property
+    def shell(self) -> str:
+        """The command as people type it in the source tree."""
+        return shlex.join(
+            paths.relative(part) if part.startswith("/") else _relative_option(part) for part in self.command
+        )
+
+
+def _relative_option(part: str) -> str:
+    head, equals, tail = part.partition("=")
+    at = "@" if tail.startswith("@/") else ""
+    return (
+        f"{head}{equals}{at}{paths.relative(tail[len(at) :])}" if equals and tail[len(at) :].startswith("/") else part
+    )
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def run(command: list[str | Path], timeout: float = 600.0) -> Result:
+    argv = tuple(str(part) for part in command)
+    start = time.monotonic()
+
+    def result(code: int | None, out: bytes | None, err: bytes | None, problem: str = "") -> Result:
+        seconds = time.monotonic() - start
+        texts = [(stream or b"").decode("utf-8", "replace") for stream in (out, err)]
+        return Result(argv, code, texts[0], texts[1], seconds, problem)
+
+    try:
+        process = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+        )
+    except OSError as error:
+        return result(None, None, None, f"{paths.relative(argv[0])}: {error.strerror}")
+    try:
+        out, err = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        out, err = process.communicate()
+        return result(None, out, err, f"did not end within {timeout:g} s")
+    return result(process.returncode, out, err)
+
+
+def plugin() -> Path:
+    return paths.BUILD / "host" / "lib" / PLUGIN_NAME
+
+
+def on_platform(platform: Platform, program: str, arguments: list[str], counts: Path | None = None) -> list[str | Path]:
+    """The command that starts a platform's program; `counts` is where the counting plugin writes."""
+    emulator = list(platform.runner)
+    if counts and emulator:
+        emulator[1:1] = ["-plugin", f"{plugin()},out={counts}"]
+    return [*emulator, paths.program(program, platform.build), *arguments]
+
+
+def compile_command(
+    model: Path, output: Path, target: str, shapes: dict[str, list[int]] | None = None, options: tuple[str, ...] = ()
+) -> list[str | Path]:
+    """The compiler's command. The native platform is compiled for this machine, which is what no --target means."""
+    command: list[str | Path] = [paths.tool("crosscut-compile"), model, "-o", output]
+    if target != paths.HOST_PLATFORM:
+        command.append(f"--target={target}")
+    for name, dims in (shapes or {}).items():
+        command.append(f"--input-shape={name}={'x'.join(map(str, dims))}")
+    return [*command, *options]
