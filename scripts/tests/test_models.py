@@ -1,0 +1,96 @@
+"""Models come out the same bytes everywhere; samples and tolerances belong to them."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import onnx
+import pytest
+
+from crosscut import models, onnx_graph, paths, pictures
+
+GENERATED = [name for name in models.names() if models.find(name).facts["source"]["kind"] == "generator"]
+
+
+@pytest.fixture
+def build(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "BUILD", tmp_path)
+    return tmp_path
+
+
+def test_seeded_values_are_fixed_by_seed_and_position():
+    values = onnx_graph.uniform(1, (4,))
+    assert np.array_equal(values, onnx_graph.uniform(1, (2, 4)).reshape(-1)[:4])
+    assert not np.array_equal(values, onnx_graph.uniform(2, (4,)))
+    state, expected = (1 << 32) * 0x9E3779B97F4A7C15 % 2**64, []
+    for _ in range(4):  # SplitMix64 as its author writes it
+        state = (state + 0x9E3779B97F4A7C15) % 2**64
+        z = (state ^ state >> 30) * 0xBF58476D1CE4E5B9 % 2**64
+        z = (z ^ z >> 27) * 0x94D049BB133111EB % 2**64
+        expected.append((z ^ z >> 31) >> 40)
+    assert values.tolist() == [bits * 2.0**-23 - 1 for bits in expected]
+
+
+@pytest.mark.parametrize("name", GENERATED)
+def test_generated_models_have_the_stated_hash_and_samples(name, build):
+    model = models.get(name)
+    assert models.sha256(model.onnx) == model.facts["sha256"]
+    session = models.reference_session(model.onnx)
+    for sample in model.samples():
+        arrays = [np.load(path) for path in sample.inputs]
+        feeds = {info.name: value for info, value in zip(session.get_inputs(), arrays, strict=True)}
+        for path, value in zip(sample.outputs, session.run(None, feeds), strict=True):
+            assert np.array_equal(np.load(path), value)
+
+
+def test_mobilenetv2_is_the_published_network():
+    proto = onnx.load(models.get("mobilenetv2").onnx)
+    shapes = {t.name: tuple(t.dims) for t in proto.graph.initializer}
+    kinds = [node.op_type for node in proto.graph.node]
+    assert kinds.count("Conv") == 52 and kinds.count("Clip") == 35 and kinds.count("Add") == 10
+    assert "BatchNormalization" not in kinds and proto.opset_import[0].version == 17
+    # 3,504,872 parameters in torchvision, of which batch normalisation has two a channel where a bias is one.
+    weights = sum(int(np.prod(shape)) for name, shape in shapes.items() if not name.startswith("relu6"))
+    biases = sum(shape[0] for name, shape in shapes.items() if name.endswith(".bias") and "classifier" not in name)
+    assert weights + biases == 3_504_872
+
+
+def test_a_damaged_model_is_made_again(build):
+    model = models.get("simple")
+    model.onnx.write_bytes(model.onnx.read_bytes()[:-1])
+    assert models.sha256(models.get("simple").onnx) == model.facts["sha256"]
+
+
+def test_a_model_with_another_hash_is_refused_and_removed(build, monkeypatch):
+    model = models.find("simple")
+    facts = {**model.facts, "sha256": hashlib.sha256(b"other").hexdigest()}
+    monkeypatch.setattr(models, "find", lambda name: models.Model(name, model.folder, facts))
+    with pytest.raises(models.ModelError, match=r"simple: sha256 is .* model\.json says"):
+        models.get("simple")
+    assert not model.onnx.exists()
+
+
+def test_an_unknown_model_is_an_error_that_lists_the_known_ones(capsys):
+    assert models.main(["get", "resnet9000"]) == 1
+    assert "no such model; there are: conv_dynamic_width," in capsys.readouterr().err
+
+
+def test_classifier_input_is_what_ppocr_makes_of_a_picture():
+    picture = pictures.text_line("Crosscut 2026")
+    values = pictures.classifier_input(picture)
+    assert values.shape == (1, 3, 48, 192) and values.dtype == np.float32
+    assert -1 <= values.min() < -0.5 and 0.5 < values.max() <= 1
+    narrow = pictures.classifier_input(pictures.text_line("ab"))
+    assert not narrow[..., -1].any(), "what the picture does not fill is zero"
+    turned = pictures.classifier_input(pictures.text_line("Crosscut 2026", 180))
+    assert np.allclose(turned, values[:, :, ::-1, ::-1]), "turned by 180 degrees"
+
+
+@pytest.mark.parametrize("text", ["Crosscut 2026", "Hamburgefonts", "which way up"])
+def test_the_reference_says_which_way_up_a_line_of_text_is(text):
+    model = models.get("ppocr_cls")
+    session = models.reference_session(model.onnx)
+    for degrees, expected in ((0, "upright"), (180, "turned")):
+        values = pictures.classifier_input(pictures.text_line(text, degrees))
+        assert pictures.direction(session.run(None, {"x": values})[0]) == expected

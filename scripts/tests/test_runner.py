@@ -1,0 +1,44 @@
+"""Whatever a program does is a result with a one-line reason."""
+
+from __future__ import annotations
+
+import pytest
+
+from crosscut import matrix, paths, runner
+
+
+@pytest.mark.parametrize(
+    "script, reason",
+    [
+        ("exit 3", "exit status 3"),
+        ("echo noise >&2; echo 'x: error: bad model' >&2; exit 1", "x: error: bad model"),
+        ("kill -ILL $$", "ended by SIGILL"),
+        ("echo 'qemu: uncaught target signal 11 (Segmentation fault)' >&2; exit 139", "ended by SIGSEGV (under QEMU)"),
+    ],
+)
+def test_a_failure_has_a_reason(script, reason):
+    assert runner.run(["sh", "-c", script]).reason == reason
+
+
+def test_a_program_that_does_not_end_is_stopped_with_its_children():
+    result = runner.run(["sh", "-c", "sleep 60 & sleep 60"], timeout=0.3)
+    assert result.reason == "did not end within 0.3 s" and result.seconds < 5
+
+
+def test_a_program_that_is_not_there_is_named():
+    assert runner.run(["/no/such/program"]).reason == "/no/such/program: No such file or directory"
+
+
+def test_the_plugin_goes_to_the_emulator_and_only_there(tmp_path):
+    table = matrix.load()
+    counts = tmp_path / "counts.json"
+    command = runner.on_platform(table.platform("aarch64-linux"), "crosscut-bench", ["--x"], counts)
+    assert command[0] == "qemu-aarch64" and command[1] == "-plugin" and str(counts) in str(command[2])
+    assert command[-2:] == [paths.BUILD / "aarch64-linux" / "bin" / "crosscut-bench", "--x"]
+    native = runner.on_platform(table.platform("x86_64-linux"), "crosscut-bench", ["--x"], counts)
+    assert native == [paths.BUILD / "host" / "bin" / "crosscut-bench", "--x"]
+
+
+def test_commands_are_shown_as_people_type_them():
+    result = runner.run(["true", paths.SOURCE / "models" / "a b", f"--input=@{paths.SOURCE}/build/x.npy"])
+    assert result.shell == "true 'models/a b' --input=@build/x.npy"
