@@ -1,0 +1,29 @@
+# The target `platforms`: the runtime and programs of each platform, as sub-builds beside this one (build/host ->
+# build/<platform>). A sub-build needs neither the compiler nor LLVM; it is configured once and built at every call.
+set(CROSSCUT_PLATFORMS x86_64-linux i686-linux armv7-linux aarch64-linux riscv64-linux riscv64-v128-linux
+  riscv64-v256-linux riscv64-v512-linux cortex-m4-mps2 CACHE STRING "Platforms that the target `platforms` builds")
+
+cmake_path(GET CMAKE_BINARY_DIR FILENAME build_name)
+if(build_name STREQUAL "host")
+  cmake_path(GET CMAKE_BINARY_DIR PARENT_PATH CROSSCUT_PLATFORM_ROOT)
+else()
+  set(CROSSCUT_PLATFORM_ROOT ${CMAKE_BINARY_DIR}/platforms)
+endif()
+
+# One sub-build at a time: each uses all cores by itself.
+set_property(GLOBAL APPEND PROPERTY JOB_POOLS platforms=1)
+add_custom_target(platforms)
+foreach(platform IN LISTS CROSSCUT_PLATFORMS)
+  set(binary_dir ${CROSSCUT_PLATFORM_ROOT}/${platform})
+  add_custom_command(OUTPUT ${binary_dir}/build.ninja
+    COMMAND ${CMAKE_COMMAND} --preset ${platform} -B ${binary_dir} -DCROSSCUT_DEPS_DIR=${CROSSCUT_DEPS_DIR}
+      -DCROSSCUT_BUILD_TESTS=${CROSSCUT_BUILD_TESTS} -DCROSSCUT_COUNT_PLUGIN=$<TARGET_FILE:crosscut-count>
+    DEPENDS ${CMAKE_SOURCE_DIR}/toolchains/${platform}.cmake ${CMAKE_SOURCE_DIR}/CMakePresets.json
+    WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
+    JOB_POOL platforms VERBATIM COMMENT "Configuring ${platform}")
+  add_custom_target(platform-${platform}
+    COMMAND ${CMAKE_COMMAND} --build ${binary_dir}
+    DEPENDS ${binary_dir}/build.ninja
+    JOB_POOL platforms VERBATIM COMMENT "Building ${platform}")
+  add_dependencies(platforms platform-${platform})
+endforeach()
