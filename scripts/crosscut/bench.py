@@ -86,6 +86,8 @@ def count_instructions(cell: Cell, model: Model, module: Path, sample: Sample, f
 def read_count(path: Path) -> int:
     """The instructions of the marked regions in the plugin's output."""
     content = json.loads(path.read_text())
+    if not content["exact"]:
+        raise ValueError("more than one thread ran: the count is not exact")
     regions = content["regions"]
     if not regions:
         raise ValueError("no marked region was counted")
