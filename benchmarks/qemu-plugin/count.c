@@ -14,14 +14,14 @@
 //    "blocks": [{"address": "0x401000", "instructions": 5, "executions": 20, "symbol": "", "bytes": "1f2003d5..."}]}
 // `regions` has one entry a begin and end, in order. `blocks` are the N that executed most instructions inside regions
 // (in the whole program when it has none).
-#include "qemu.h"
-
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "qemu.h"
 
 #define EXPORT __attribute__((visibility("default")))
 EXPORT int qemu_plugin_version = 1;
@@ -193,7 +193,8 @@ static void on_exit_of_program(qemu_plugin_id_t id, void *userdata) {
   }
   pthread_mutex_lock(&state.lock);
   if (state.region_open) ++state.stray_marks;
-  fprintf(file, "{\"target\": \"%s\", \"exact\": %s, \"instructions\": %" PRIu64 ", \"stray_marks\": %u,\n\"regions\": [",
+  fprintf(file,
+          "{\"target\": \"%s\", \"exact\": %s, \"instructions\": %" PRIu64 ", \"stray_marks\": %u,\n\"regions\": [",
           state.target, state.vcpus > 1 ? "false" : "true", executed(), state.stray_marks);
   for (size_t i = 0; i < state.region_count; ++i)
     fprintf(file, "%s{\"id\": %" PRIu64 ", \"instructions\": %" PRIu64 "}", i ? ", " : "", state.regions[i].id,
