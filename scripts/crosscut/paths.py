@@ -13,6 +13,7 @@ MODELS = SOURCE / "models"
 MATRIX = SOURCE / "benchmarks" / "matrix.json"
 RECORD_SCHEMA = SOURCE / "results" / "record.schema.json"
 RECORDS = SOURCE / "results" / "records"
+MODELS_LOCK = SOURCE / "scripts" / "requirements-models.lock"
 EXPECTATIONS = SOURCE / "scripts" / "crosscut" / "conformance-expectations.json"
 
 HOST_PLATFORM = "x86_64-linux"
