@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from crosscut import matrix, models, paths, runner
+from crosscut import build, matrix, models, paths, runner
 from crosscut.bench import BenchError, count_instructions, module_facts, time_native
 from crosscut.matrix import Cell
 from crosscut.progress import Progress
@@ -285,6 +285,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--model", action="append", metavar="NAME", help="only this model; repeatable")
     parser.add_argument("--platform", action="append", metavar="NAME", help="only this platform; repeatable")
     parser.add_argument("--jobs", type=int, default=JOBS, metavar="N", help="cells at a time (default %(default)s)")
+    parser.add_argument("--no-build", action="store_true", help="use the programs as they are")
     return parser.parse_args(arguments)
 
 
@@ -298,6 +299,12 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     from crosscut import records
 
+    if not options.no_build:
+        try:
+            build.ensure([cell.platform for cell in cells])
+        except (build.BuildError, OSError) as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 1
     record = records.start("nightly", ["scripts/nightly", *(arguments if arguments is not None else sys.argv[1:])])
     try:
         for name in dict.fromkeys(cell.model for cell in cells):

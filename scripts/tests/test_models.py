@@ -98,7 +98,9 @@ def test_the_reference_says_which_way_up_a_line_of_text_is(text):
 
 def test_wheels_come_with_version_and_hash_from_the_lock_file(tmp_path, monkeypatch):
     lock = tmp_path / "lock"
-    lock.write_text("ab==1 \\\n    --hash=sha256:11\nabc==2 \\\n    --hash=sha256:22 \\\n    --hash=sha256:33\n    # via x\n")
+    lock.write_text(
+        "ab==1 \\\n    --hash=sha256:11\nabc==2 \\\n    --hash=sha256:22 \\\n    --hash=sha256:33\n    # via x\n"
+    )
     monkeypatch.setattr(paths, "MODELS_LOCK", lock)
     assert models._pinned("abc") == "abc==2 \\\n    --hash=sha256:22 \\\n    --hash=sha256:33\n"
     assert models._pinned("missing") == ""

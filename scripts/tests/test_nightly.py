@@ -15,7 +15,7 @@ def records_folder(fake_tools, monkeypatch):
     return fake_tools / "records"
 
 
-ARGUMENTS = ["--quick", "--model", "ppocr_cls", "--platform", "x86_64-linux"]
+ARGUMENTS = ["--quick", "--no-build", "--model", "ppocr_cls", "--platform", "x86_64-linux"]
 
 
 def _rows(folder):
