@@ -1,0 +1,11 @@
+// Objects → the module's image, in memory.
+#pragma once
+
+#include "compiler/Emit/Objects.h"
+
+namespace crosscut {
+
+// Runs lld. The image has no undefined symbol; ELF images are one read-execute segment from the file's first byte.
+llvm::Expected<Object> linkModule(llvm::ArrayRef<Object> objects, const TargetSpec &spec, bool debugSymbols);
+
+}  // namespace crosscut
