@@ -457,6 +457,8 @@ bool Planner::mayTakeEpilogue(linalg::GenericOp op) {
   auto user = dyn_cast<linalg::GenericOp>(*op->getUsers().begin());
   if (!user || user->getBlock() != op->getBlock() || user.getNumReductionLoops() || user->getNumResults() != 1) return false;
   if (matchCopy(user) || matchFill(user)) return false;
+  // Gathers are scalar code: they would keep the reduction from being computed in vectors.
+  if (user.getBody()->walk([](tensor::ExtractOp) { return WalkResult::interrupt(); }).wasInterrupted()) return false;
   OpOperand &use = *op->getUses().begin();
   if (!user.isDpsInput(&use) || !user.getMatchingIndexingMap(&use).isPermutation()) return false;
   return user.getMatchingIndexingMap(user.getDpsInitOperand(0)).isPermutation();
@@ -635,7 +637,13 @@ llvm::Error Planner::visitInsertSlice(tensor::InsertSliceOp op) {
 
 llvm::Error Planner::visitReshape(Operation *op, Value source, llvm::ArrayRef<ReassociationIndices> groups, bool expands) {
   TensorRef ref = refOf(source);
-  const Sizes &dims = shapes.dimsOf(op->getResult(0));
+  const Sizes dims = shapes.dimsOf(op->getResult(0));
+  // Shapes that come from data must not reach beyond the tensor.
+  for (auto [i, group] : llvm::enumerate(groups)) {
+    Size size = constant(1);
+    for (int64_t d : group) size = size * (expands ? dims[d] : ref.dims[d]);
+    constrain(expands ? ref.dims[i] : dims[i], size);
+  }
   if (expands) {
     finish(op->getResult(0), expandView(ref, groups, dims), op);
     return llvm::Error::success();

@@ -1,0 +1,433 @@
+// Kernels for sums of products: matrix products and convolutions.
+//
+// A tile of rows × vectors of results stays in registers while the reduction runs; each step loads the vectors of one
+// row of the weight panel and multiplies them with one value of every row. Weights are packed panel by panel in exactly
+// that order. Rows are output pixels of one image row, or of the whole image where memory allows to see it as one row.
+// A work item is one panel over some rows, so that a panel's weights are read once and stay in the cache.
+#include "compiler/Codegen/Kernels.h"
+#include "compiler/Codegen/Tiles.h"
+#include "compiler/Plan/Structure.h"
+
+using namespace mlir;
+
+namespace crosscut {
+namespace {
+
+// Panels of one width, with positions that may only be known when running.
+struct PanelRun {
+  Value firstPanel, firstColumn;
+  std::optional<Value> lastPanel;  // exclusive; none: no panel comes after
+  unsigned lanes, vectors;
+  int64_t packedStart = 0;  // columns before this run, when weights are packed
+};
+
+class ContractionGenerator {
+public:
+  ContractionGenerator(KernelBuilder &k, const Step &step, ArrayRef<unsigned char> roles, WeightBlob &weights)
+      : k(k), step(step), roles(roles), weights(weights), context(k.b.getContext()), space(step, context) {}
+
+  GeneratedKernel run();
+
+private:
+  LoopRole roleOf(unsigned loop) const { return static_cast<LoopRole>(roles[space.loops[loop].members.front()]); }
+  Size size(int64_t value) { return getAffineConstantExpr(value, context); }
+  void arrangeLoops();
+  void packPanels();
+  void emitItem(Value item);
+  void emitPanel(const PanelRun &run, Value panel, ArrayRef<Value> outer, Value yFrom, Value yTo, Value xFrom, Value xTo);
+  void emitTile(const PanelRun &run, unsigned rows, Value x);
+  void reduce(unsigned at, Value a, Value bp, const PanelRun &run, unsigned rows, SmallVector<Value> &acc);
+  SmallVector<Value> innermost(Value a, Value bp, const PanelRun &run, unsigned rows, ArrayRef<Value> acc, Value from,
+                               Value to, unsigned unroll, bool lanewise);
+  Size stridesOfB(unsigned loop, const PanelRun &run);
+  Value loopValue(unsigned member, unsigned row, Value column);
+
+  KernelBuilder &k;
+  const Step &step;
+  ArrayRef<unsigned char> roles;
+  WeightBlob &weights;
+  MLIRContext *context;
+  LoopSpace space;
+
+  // Loop numbers after arranging: outer loops first, then y (or none), x, the reductions, the columns.
+  unsigned outerLoops = 0;
+  int y = -1;
+  unsigned x = 0, columns = 0;
+  SmallVector<unsigned> reductions;
+  Operand *a = nullptr, *b = nullptr, *init = nullptr;
+  bool packed = false;
+  int64_t packedDepth = 0, packedColumns = 0;
+  Tile tile;
+  Size yChunk, xChunk, panels;
+  SmallVector<Panels> staticPanels;
+
+  // State while emitting.
+  llvm::DenseMap<const Operand *, Value> pointers;
+  SmallVector<Value> loopValues;
+  Value aPointer, bPointer, column;
+};
+
+// Outer loops, y, x, reductions, columns; each kind merged where memory allows.
+void ContractionGenerator::arrangeLoops() {
+  space.dropUnit();
+  auto append = [&](LoopRole role) {
+    for (unsigned i = 0; i < space.loops.size(); ++i)
+      if (roleOf(i) == role) return;
+    // A loop of one turn, so that every kind exists.
+    for (unsigned i = 0; i < roles.size(); ++i) {
+      if (static_cast<LoopRole>(roles[i]) != role) continue;
+      Loop loop;
+      loop.extent = size(1);
+      loop.reduction = role == LoopRole::Reduction;
+      loop.members.push_back(i);
+      space.loops.push_back(loop);
+      for (Operand &operand : space.operands) operand.strides.push_back(size(role == LoopRole::Columns ? 1 : 0));
+      return;
+    }
+  };
+  // Where the model has no row at all (a vector times a matrix), the batch gives one.
+  bool hasRows = llvm::is_contained(roles, static_cast<unsigned char>(LoopRole::Rows));
+  append(LoopRole::Columns);
+  append(LoopRole::Reduction);
+  if (hasRows) append(LoopRole::Rows);
+
+  Operand *output = space.find(Operand::Output, 0);
+  auto before = [&](Operand *operand) {
+    return [this, operand](unsigned i, unsigned j) {
+      auto si = constantOf(operand->strides[i]), sj = constantOf(operand->strides[j]);
+      if (si && sj) return *si > *sj;
+      return !si && sj;  // dynamic strides are larger than static ones
+    };
+  };
+  SmallVector<unsigned> outer, rows, sums, cols;
+  for (unsigned i = 0; i < space.loops.size(); ++i) switch (roleOf(i)) {
+    case LoopRole::Batch: outer.push_back(i); break;
+    case LoopRole::Rows: rows.push_back(i); break;
+    case LoopRole::Reduction: sums.push_back(i); break;
+    case LoopRole::Columns: cols.push_back(i); break;
+    }
+  llvm::stable_sort(rows, before(output));
+  llvm::stable_sort(sums, before(space.find(Operand::Input, 0)));
+  llvm::stable_sort(cols, before(output));
+  SmallVector<unsigned> order(outer);
+  order.append(cols.begin(), cols.end() - 1);
+  order.append(rows);
+  order.append(sums);
+  order.push_back(cols.back());
+  space.reorder(order);
+  if (!hasRows) {
+    // Before the reductions.
+    Loop loop;
+    loop.extent = size(1);
+    unsigned at = outer.size() + cols.size() - 1;
+    space.loops.insert(space.loops.begin() + at, loop);
+    for (Operand &operand : space.operands) operand.strides.insert(operand.strides.begin() + at, size(0));
+  }
+  auto role = [&](const Loop &loop) { return loop.members.empty() ? LoopRole::Rows : static_cast<LoopRole>(roles[loop.members.front()]); };
+  space.packConstants();
+  space.merge([&](const Loop &o, const Loop &i) { return role(o) == role(i); });
+
+  unsigned count = space.loops.size();
+  columns = count - 1;
+  for (unsigned i = 0; i < count; ++i)
+    if (role(space.loops[i]) == LoopRole::Reduction) reductions.push_back(i);
+  x = reductions.front() - 1;
+  outerLoops = x;
+  if (x > 0 && role(space.loops[x - 1]) == LoopRole::Rows) {
+    y = x - 1;
+    outerLoops = y;
+  }
+  a = space.find(Operand::Input, 0);
+  b = space.find(Operand::Input, 1);
+  init = space.find(Operand::Init, 0);
+}
+
+// Rearranges packed weights [outer][depth][columns] into panels [outer][panel][depth][width].
+void ContractionGenerator::packPanels() {
+  packed = b->packed.has_value();
+  if (!packed) return;
+  packedColumns = *constantOf(space.loops[columns].extent);
+  packedDepth = 1;
+  for (unsigned loop : reductions) packedDepth *= *constantOf(space.loops[loop].extent);
+  unsigned bytes = elementBytes(b->element);
+  std::vector<char> &data = *b->packed;
+  int64_t block = packedDepth * packedColumns * bytes;
+  std::vector<char> result(data.size());
+  for (int64_t at = 0; at + block <= int64_t(data.size()); at += block) {
+    char *to = result.data() + at;
+    for (const Panels &run : staticPanels)
+      for (int64_t p = 0; p < run.count; ++p)
+        for (int64_t d = 0; d < packedDepth; ++d) {
+          int64_t column = run.start + p * run.width();
+          memcpy(to, data.data() + at + (d * packedColumns + column) * bytes, run.width() * bytes);
+          to += run.width() * bytes;
+        }
+  }
+  data = std::move(result);
+}
+
+// Elements from one turn of a reduction loop to the next.
+Size ContractionGenerator::stridesOfB(unsigned loop, const PanelRun &run) {
+  if (!packed) return b->strides[loop];
+  // Dense strides count columns; panels are as wide as the run.
+  return size(*constantOf(b->strides[loop]) / packedColumns * int64_t(run.lanes) * run.vectors);
+}
+
+GeneratedKernel ContractionGenerator::run() {
+  arrangeLoops();
+  auto extent = [&](unsigned loop) { return constantOf(space.loops[loop].extent); };
+  std::optional<int64_t> depth = 1;
+  for (unsigned loop : reductions) depth = depth && extent(loop) ? std::optional(*depth * *extent(loop)) : std::nullopt;
+  TargetDescription target = k.target;
+  bool isFloat = isa<FloatType>(a->element);
+  if (!isFloat) target.laneFma = target.foldsBroadcast = target.scalarFma = false;
+  tile = chooseTile(target, extent(x), extent(columns), depth);
+  unsigned lanes = target.lanes();
+  int64_t width = int64_t(tile.vectors) * lanes;
+
+  if (auto n = extent(columns)) {
+    staticPanels = splitColumns(*n, tile, lanes);
+    int64_t count = 0;
+    for (const Panels &run : staticPanels) count += run.count;
+    panels = size(count);
+  } else {
+    Size columnCount = space.loops[columns].extent;
+    panels = columnCount.floorDiv(width) + (columnCount % width).floorDiv(lanes) + columnCount % lanes;
+  }
+  packPanels();
+  space.bind(k, weights);
+
+  // Rows of one item.
+  int64_t rowWork = std::max<int64_t>(1, depth.value_or(256) * std::min<int64_t>(width, extent(columns).value_or(width)));
+  int64_t rowsWanted = (minItemWork + rowWork - 1) / rowWork;
+  int64_t chunk = (rowsWanted + tile.rows - 1) / tile.rows * tile.rows;
+  auto xExtent = extent(x);
+  xChunk = xExtent && chunk >= *xExtent ? space.loops[x].extent : size(chunk);
+  int64_t yWanted = xExtent ? std::max<int64_t>(1, rowsWanted / std::max<int64_t>(1, *xExtent)) : 1;
+  yChunk = size(y >= 0 && extent(y) ? std::clamp<int64_t>(yWanted, 1, std::max<int64_t>(1, *extent(y))) : 1);
+
+  Size items = panels * space.loops[x].extent.ceilDiv(xChunk);
+  if (y >= 0) items = items * space.loops[y].extent.ceilDiv(yChunk);
+  for (unsigned loop = 0; loop < outerLoops; ++loop) items = items * space.loops[loop].extent;
+  k.loop(k.begin, k.end, k.c(1), [&](Value item) { emitItem(item); });
+
+  Size work = size(2);
+  for (const Loop &loop : space.loops) work = work * loop.extent;
+  k.flops = constantOf(work).value_or(0);
+  return k.finish(items);
+}
+
+void ContractionGenerator::emitItem(Value item) {
+  auto split = [&](Size count) {
+    Value n = k.expand(count);
+    Value part = k.rem(item, n);
+    item = k.div(item, n);
+    return part;
+  };
+  auto range = [&](unsigned loop, Size chunk) {
+    Value from = k.mul(split(space.loops[loop].extent.ceilDiv(chunk)), k.expand(chunk));
+    Value to = k.min(k.add(from, k.expand(chunk)), k.expand(space.loops[loop].extent));
+    return std::make_pair(from, to);
+  };
+  auto [xFrom, xTo] = range(x, xChunk);
+  Value yFrom = k.c(0), yTo = k.c(1);
+  if (y >= 0) std::tie(yFrom, yTo) = range(y, yChunk);
+  Value panel = split(panels);
+  SmallVector<Value> outer(outerLoops);
+  for (unsigned loop = outerLoops; loop-- > 0;) outer[loop] = split(space.loops[loop].extent);
+
+  SmallVector<PanelRun> runs;
+  unsigned lanes = k.target.lanes();
+  if (!staticPanels.empty()) {
+    int64_t first = 0;
+    for (const Panels &run : staticPanels) {
+      runs.push_back({k.c(first), k.c(run.start), k.c(first + run.count), run.lanes, run.vectors, run.start});
+      first += run.count;
+    }
+    runs.back().lastPanel.reset();
+  } else if (!isStatic(space.loops[columns].extent)) {
+    Size n = space.loops[columns].extent;
+    int64_t width = int64_t(lanes) * tile.vectors;
+    Size full = n.floorDiv(width), single = (n % width).floorDiv(lanes);
+    Value afterFull = k.expand(full), afterSingle = k.expand(full + single);
+    runs.push_back({k.c(0), k.c(0), afterFull, lanes, tile.vectors, 0});
+    if (tile.vectors > 1) runs.push_back({afterFull, k.expand(full * width), afterSingle, lanes, 1, 0});
+    if (lanes > 1) runs.push_back({afterSingle, k.expand(full * width + single * lanes), std::nullopt, 1, 1, 0});
+    else runs.back().lastPanel.reset();
+  }
+  for (auto [i, run] : llvm::enumerate(runs)) {
+    auto body = [&, run = run] { emitPanel(run, panel, outer, yFrom, yTo, xFrom, xTo); };
+    if (runs.size() == 1) {
+      body();
+    } else {
+      auto notBefore = [&] {
+        Value before = k.less(panel, run.firstPanel);
+        k.ifThen(arith::XOrIOp::create(k.b, k.loc, before, k.constant(k.b.getBoolAttr(true))), body);
+      };
+      if (!run.lastPanel) notBefore();
+      else if (i == 0) k.ifThen(k.less(panel, *run.lastPanel), body);
+      else k.ifThen(k.less(panel, *run.lastPanel), notBefore);
+    }
+  }
+}
+
+void ContractionGenerator::emitPanel(const PanelRun &run, Value panel, ArrayRef<Value> outer, Value yFrom, Value yTo,
+                                     Value xFrom, Value xTo) {
+  Value index = k.sub(panel, run.firstPanel);
+  Value width = k.c(int64_t(run.lanes) * run.vectors);
+  column = k.add(run.firstColumn, k.mul(index, width));
+  loopValues.assign(space.loops.size(), Value());
+  for (unsigned loop = 0; loop < outerLoops; ++loop) loopValues[loop] = outer[loop];
+  for (Operand &operand : space.operands) {
+    if (operand.splat) continue;
+    Value pointer = operand.pointer;
+    for (unsigned loop = 0; loop < outerLoops; ++loop)
+      pointer = k.advance(pointer, operand.element, operand.strides[loop], outer[loop]);
+    if (&operand == b && packed) {
+      Value start = k.add(k.c(run.packedStart * packedDepth), k.mul(index, k.mul(width, k.c(packedDepth))));
+      pointer = k.advance(pointer, operand.element, start);
+    } else {
+      pointer = k.advance(pointer, operand.element, operand.strides[columns], column);
+    }
+    pointers[&operand] = pointer;
+  }
+  auto saved = pointers;
+  k.loop(yFrom, yTo, k.c(1), [&](Value yValue) {
+    if (y >= 0) {
+      loopValues[y] = yValue;
+      for (Operand &operand : space.operands)
+        if (!operand.splat) pointers[&operand] = k.advance(saved[&operand], operand.element, operand.strides[y], yValue);
+    }
+    auto extentX = constantOf(space.loops[x].extent);
+    int64_t rows = tile.rows;
+    if (extentX && *extentX < rows) rows = *extentX;
+    // Whole tiles, then what is left: of known height, or row by row.
+    Value whole = k.sub(xTo, k.rem(k.sub(xTo, xFrom), k.c(rows)));
+    k.loop(xFrom, whole, k.c(rows), [&](Value xValue) { emitTile(run, rows, xValue); });
+    if (rows == 1) return;
+    if (extentX) {
+      if (*extentX % rows) k.ifThen(k.less(whole, xTo), [&] { emitTile(run, *extentX % rows, whole); });
+    } else {
+      k.loop(whole, xTo, k.c(1), [&](Value xValue) { emitTile(run, 1, xValue); });
+    }
+  });
+  pointers = saved;
+}
+
+// Value of a loop of the nest, at a row of the tile and a column.
+Value ContractionGenerator::loopValue(unsigned member, unsigned row, Value at) {
+  int loop = space.loopOf(member);
+  if (loop < 0) return k.c(0);
+  if (loop == static_cast<int>(columns)) return at;
+  if (loop == static_cast<int>(x)) return k.add(loopValues[x], k.c(row));
+  return loopValues[loop];
+}
+
+void ContractionGenerator::emitTile(const PanelRun &run, unsigned rows, Value xValue) {
+  loopValues[x] = xValue;
+  llvm::DenseMap<const Operand *, Value> here;
+  for (Operand &operand : space.operands)
+    if (!operand.splat) here[&operand] = k.advance(pointers[&operand], operand.element, operand.strides[x], xValue);
+  auto at = [&](const Operand &operand, unsigned row, unsigned vector) {
+    Value pointer = k.advance(here[&operand], operand.element, operand.strides[x], k.c(row));
+    return k.advance(pointer, operand.element, operand.strides[columns], k.c(int64_t(vector) * run.lanes));
+  };
+
+  SmallVector<Value> acc(rows * run.vectors);
+  for (unsigned u = 0; u < run.vectors; ++u) {
+    Value shared;
+    for (unsigned row = 0; row < rows; ++row) {
+      Value value = isConstant(init->strides[x], 0) && row ? shared : Value();
+      if (!value) value = k.broadcast(loadOperand(k, *init, init->splat ? Value() : at(*init, row, u), run.lanes, columns), run.lanes);
+      shared = value;
+      acc[row * run.vectors + u] = value;
+    }
+  }
+  reduce(0, here[a], here[b], run, rows, acc);
+
+  Operand *output = space.find(Operand::Output, 0);
+  for (unsigned row = 0; row < rows; ++row)
+    for (unsigned u = 0; u < run.vectors; ++u) {
+      Value first = k.add(column, k.c(int64_t(u) * run.lanes));
+      SmallVector<Value> values = applyEpilogues(
+          k, step, space, {acc[row * run.vectors + u]}, run.lanes, columns,
+          [&](const Operand &operand) { return at(operand, row, u); },
+          [&](unsigned member) { return loopValue(member, row, first); });
+      k.store(values[0], at(*output, row, u), output->element, run.lanes, output->strides[columns]);
+    }
+}
+
+void ContractionGenerator::reduce(unsigned at, Value aPtr, Value bPtr, const PanelRun &run, unsigned rows,
+                                  SmallVector<Value> &acc) {
+  unsigned loop = reductions[at];
+  Size extent = space.loops[loop].extent;
+  Size bStride = stridesOfB(loop, run);
+  if (at + 1 < reductions.size()) {
+    acc = k.loop(k.c(0), k.expand(extent), k.c(1), acc, [&](Value iv, ArrayRef<Value> carried) {
+      SmallVector<Value> inner(carried);
+      reduce(at + 1, k.advance(aPtr, a->element, a->strides[loop], iv), k.advance(bPtr, b->element, bStride, iv), run, rows, inner);
+      return inner;
+    });
+    return;
+  }
+  bool isFloat = isa<FloatType>(a->element);
+  bool lanewise = isFloat && k.target.laneFma && run.lanes > 1 && isConstant(a->strides[loop], 1);
+  unsigned work = rows * run.vectors;
+  unsigned unroll = lanewise ? 4 : work >= 16 ? 1 : work >= 8 ? 2 : 4;
+  auto count = constantOf(extent);
+  if (count && *count < unroll) unroll = 1;
+  Value whole = k.sub(k.expand(extent), k.rem(k.expand(extent), k.c(unroll)));
+  if (count) whole = k.c(*count / unroll * unroll);
+  acc = innermost(aPtr, bPtr, run, rows, acc, k.c(0), whole, unroll, lanewise && unroll == 4);
+  if (unroll > 1 && !(count && *count % unroll == 0)) acc = innermost(aPtr, bPtr, run, rows, acc, whole, k.expand(extent), 1, false);
+}
+
+SmallVector<Value> ContractionGenerator::innermost(Value aPtr, Value bPtr, const PanelRun &run, unsigned rows,
+                                                   ArrayRef<Value> acc, Value from, Value to, unsigned unroll,
+                                                   bool lanewise) {
+  unsigned loop = reductions.back();
+  Size bStride = stridesOfB(loop, run);
+  Size columnStride = packed ? size(1) : b->strides[columns];
+  return k.loop(from, to, k.c(unroll), acc, [&](Value iv, ArrayRef<Value> carried) {
+    SmallVector<Value> sums(carried);
+    Value aAt = k.advance(aPtr, a->element, a->strides[loop], iv);
+    Value bAt = k.advance(bPtr, b->element, bStride, iv);
+    SmallVector<Value> together;
+    if (lanewise)
+      for (unsigned row = 0; row < rows; ++row)
+        together.push_back(k.load(k.advance(aAt, a->element, a->strides[x], k.c(row)), a->element, unroll, size(1)));
+    for (unsigned step = 0; step < unroll; ++step) {
+      SmallVector<Value> weightsHere;
+      Value bStep = k.advance(bAt, b->element, bStride, k.c(step));
+      for (unsigned u = 0; u < run.vectors; ++u)
+        weightsHere.push_back(b->splat ? k.broadcast(k.constant(b->splat), run.lanes)
+                                       : k.load(k.advance(bStep, b->element, columnStride, k.c(int64_t(u) * run.lanes)),
+                                                b->element, run.lanes, columnStride));
+      for (unsigned row = 0; row < rows; ++row) {
+        Value scalar;
+        if (lanewise) {
+          scalar = vector::ExtractOp::create(k.b, k.loc, together[row], static_cast<int64_t>(step));
+        } else if (a->splat) {
+          scalar = k.constant(a->splat);
+        } else {
+          Value at = k.advance(aAt, a->element, a->strides[x], k.c(row));
+          scalar = k.load(k.advance(at, a->element, a->strides[loop], k.c(step)), a->element, 1, size(0));
+        }
+        Value wide = k.broadcast(scalar, run.lanes);
+        for (unsigned u = 0; u < run.vectors; ++u) {
+          Value &sum = sums[row * run.vectors + u];
+          sum = k.multiplyAdd(wide, k.broadcast(weightsHere[u], run.lanes), sum);
+        }
+      }
+    }
+    return sums;
+  });
+}
+
+}  // namespace
+
+GeneratedKernel generateContraction(KernelBuilder &k, const Step &step, ArrayRef<unsigned char> roles, WeightBlob &weights) {
+  return ContractionGenerator(k, step, roles, weights).run();
+}
+
+}  // namespace crosscut

@@ -1,0 +1,448 @@
+// See Entry.h.
+#include "compiler/Codegen/Entry.h"
+
+#include "crosscut/abi.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+
+using namespace mlir;
+
+namespace crosscut {
+namespace {
+
+constexpr llvm::StringLiteral dispatchHelper = "xcut_dispatch", waitHelper = "xcut_wait";
+
+// Byte offsets into structures of abi.h, as the host compiler sees them; the layout is the same everywhere.
+constexpr int64_t tensorBytes = sizeof(xcut_tensor);
+
+class EntryBuilder {
+public:
+  EntryBuilder(ModuleOp module, FunctionPlan &plan, const TargetDescription &target)
+      : b(module.getContext()), loc(UnknownLoc::get(module.getContext())), plan(plan), target(target), module(module),
+        pointerType(LLVM::LLVMPointerType::get(module.getContext())),
+        indexType(IntegerType::get(module.getContext(), target.indexBits)) {}
+
+  llvm::Error makeRun(llvm::StringRef name, ArrayRef<KernelCall> calls);
+  llvm::Error makePlan(llvm::StringRef name);
+
+private:
+  LLVM::LLVMFuncOp begin(llvm::StringRef name);
+  Value gep(Value pointer, int64_t bytes);
+  Value gep(Value pointer, Value bytes);
+  Value loadPointer(Value pointer) { return LLVM::LoadOp::create(b, loc, pointerType, pointer, target.indexBits / 8); }
+  Value loadInt(Value pointer, unsigned bits) { return LLVM::LoadOp::create(b, loc, b.getIntegerType(bits), pointer, 4); }
+  void storeInt(Value value, Value pointer) { LLVM::StoreOp::create(b, loc, value, pointer, 4); }
+  Value c(int64_t value) { return arith::ConstantOp::create(b, loc, b.getIntegerAttr(indexType, value)); }
+  Value i64(int64_t value) { return arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(value)); }
+  Value i32(int32_t value) { return arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(value)); }
+  Value toI64(Value value) {
+    return target.indexBits == 64 ? value : arith::ExtSIOp::create(b, loc, b.getI64Type(), value).getResult();
+  }
+  // Address of tensor `index` (inputs, then outputs) of the call.
+  Value tensor(unsigned index) { return gep(tensors, tensorBytes * index); }
+
+  llvm::Expected<Value> hostValue(Value value);
+  llvm::Expected<Value> expand(Size size);
+  llvm::Expected<Value> arenaBytes(SmallVectorImpl<Value> &slotOffsets);
+  // Runs `rest` unless `bad`; then the result of the function is `code` and the error is recorded.
+  Value unless(Value bad, int32_t code, unsigned tensorIndex, unsigned dim, Value expected, Value actual,
+               llvm::function_ref<Value()> rest);
+  using Check = std::function<llvm::Expected<Value>()>;
+  llvm::Expected<Value> checkAll(unsigned next, llvm::function_ref<llvm::Expected<Value>()> rest);
+  llvm::Expected<Value> dispatchAll(ArrayRef<KernelCall> calls, ArrayRef<Value> slotOffsets);
+
+  OpBuilder b;
+  Location loc;
+  FunctionPlan &plan;
+  const TargetDescription &target;
+  ModuleOp module;
+  Type pointerType;
+  IntegerType indexType;
+  Value call, tensors;
+  llvm::DenseMap<Value, Value> hostValues;
+  std::vector<std::pair<unsigned, unsigned>> symbolOrigin;
+};
+
+LLVM::LLVMFuncOp EntryBuilder::begin(llvm::StringRef name) {
+  b.setInsertionPointToEnd(module.getBody());
+  auto type = LLVM::LLVMFunctionType::get(b.getI32Type(), {pointerType});
+  auto function = LLVM::LLVMFuncOp::create(b, loc, name, type);
+  Block *entry = function.addEntryBlock(b);
+  b.setInsertionPointToStart(entry);
+  hostValues.clear();
+  call = entry->getArgument(0);
+  tensors = loadPointer(gep(call, offsetof(xcut_call, tensors)));
+  return function;
+}
+
+Value EntryBuilder::gep(Value pointer, int64_t bytes) {
+  if (!bytes) return pointer;
+  return LLVM::GEPOp::create(b, loc, pointerType, b.getI8Type(), pointer, ArrayRef<LLVM::GEPArg>{LLVM::GEPArg(static_cast<int32_t>(bytes))});
+}
+
+Value EntryBuilder::gep(Value pointer, Value bytes) {
+  return LLVM::GEPOp::create(b, loc, pointerType, b.getI8Type(), pointer, ArrayRef<LLVM::GEPArg>{LLVM::GEPArg(bytes)});
+}
+
+// A scalar of the model's function, computed here: dimensions and elements of arguments are loaded, the rest is copied.
+llvm::Expected<Value> EntryBuilder::hostValue(Value value) {
+  if (Value known = hostValues.lookup(value)) return known;
+  Operation *op = value.getDefiningOp();
+  Value result;
+  if (!op) return llvm::createStringError("internal: an argument of the function that is no tensor");
+  if (auto dim = dyn_cast<tensor::DimOp>(op)) {
+    auto argument = dyn_cast<BlockArgument>(dim.getSource());
+    auto index = dim.getConstantIndex();
+    if (!argument || !index) return llvm::createStringError("a shape that depends on computed data is not supported");
+    Value dims = loadPointer(gep(tensor(argument.getArgNumber()), offsetof(xcut_tensor, dims)));
+    Value wide = loadInt(gep(dims, 8 * *index), 64);
+    Value narrow = target.indexBits == 64 ? wide : arith::TruncIOp::create(b, loc, indexType, wide).getResult();
+    result = arith::IndexCastOp::create(b, loc, b.getIndexType(), narrow);
+  } else if (auto extract = dyn_cast<tensor::ExtractOp>(op)) {
+    Value source = extract.getTensor();
+    while (auto cast = source.getDefiningOp<tensor::CastOp>()) source = cast.getSource();
+    auto argument = dyn_cast<BlockArgument>(source);
+    if (!argument) return llvm::createStringError("a shape or index that depends on computed data is not supported");
+    auto type = cast<RankedTensorType>(source.getType());
+    Value data = loadPointer(gep(tensor(argument.getArgNumber()), offsetof(xcut_tensor, data)));
+    Type element = type.getElementType();
+    Value at = c(0);
+    for (auto [d, index] : llvm::enumerate(extract.getIndices())) {
+      llvm::Expected<Value> i = hostValue(index);
+      if (!i) return i.takeError();
+      llvm::Expected<Value> extent = expand(plan.inputDims[argument.getArgNumber()][d]);
+      if (!extent) return extent.takeError();
+      Value position = arith::IndexCastOp::create(b, loc, indexType, *i);
+      position = arith::MinUIOp::create(b, loc, position, arith::SubIOp::create(b, loc, *extent, c(1)));
+      at = arith::AddIOp::create(b, loc, arith::MulIOp::create(b, loc, at, *extent), position);
+    }
+    Value address = gep(data, arith::MulIOp::create(b, loc, at, c(elementBytes(element))));
+    Type stored = element.isInteger(1) ? b.getI8Type() : element.isIndex() ? b.getI64Type() : element;
+    result = LLVM::LoadOp::create(b, loc, stored, address, elementBytes(element));
+    if (element.isInteger(1)) result = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne, result, arith::ConstantOp::create(b, loc, b.getI8IntegerAttr(0)));
+    if (element.isIndex()) result = arith::IndexCastOp::create(b, loc, element, result);
+  } else {
+    if (op->getNumRegions() || !isa<arith::ArithDialect, math::MathDialect>(op->getDialect()))
+      return llvm::createStringError("operation " + op->getName().getStringRef() + " can not be computed before the kernels run");
+    IRMapping mapping;
+    for (Value operand : op->getOperands()) {
+      llvm::Expected<Value> known = hostValue(operand);
+      if (!known) return known.takeError();
+      mapping.map(operand, *known);
+    }
+    result = b.clone(*op, mapping)->getResult(cast<OpResult>(value).getResultNumber());
+  }
+  hostValues[value] = result;
+  return result;
+}
+
+llvm::Expected<Value> EntryBuilder::expand(Size size) {
+  if (auto value = constantOf(size)) return c(*value);
+  if (auto symbol = dyn_cast<AffineSymbolExpr>(size)) {
+    llvm::Expected<Value> value = hostValue(plan.symbols->values()[symbol.getPosition()]);
+    if (!value) return value.takeError();
+    return arith::IndexCastOp::create(b, loc, indexType, *value).getResult();
+  }
+  auto binary = cast<AffineBinaryOpExpr>(size);
+  llvm::Expected<Value> x = expand(binary.getLHS());
+  if (!x) return x.takeError();
+  llvm::Expected<Value> y = expand(binary.getRHS());
+  if (!y) return y.takeError();
+  switch (binary.getKind()) {
+  case AffineExprKind::Add: return arith::AddIOp::create(b, loc, *x, *y).getResult();
+  case AffineExprKind::Mul: return arith::MulIOp::create(b, loc, *x, *y).getResult();
+  case AffineExprKind::FloorDiv: return arith::DivUIOp::create(b, loc, *x, *y).getResult();
+  case AffineExprKind::Mod: return arith::RemUIOp::create(b, loc, *x, *y).getResult();
+  case AffineExprKind::CeilDiv: {
+    Value up = arith::AddIOp::create(b, loc, *x, arith::SubIOp::create(b, loc, *y, c(1)));
+    return arith::DivUIOp::create(b, loc, up, *y).getResult();
+  }
+  default: return llvm::createStringError("internal: an unexpected size expression");
+  }
+}
+
+// Bytes of the arena; the byte offset of every slot where it is dynamic.
+llvm::Expected<Value> EntryBuilder::arenaBytes(SmallVectorImpl<Value> &slotOffsets) {
+  if (!plan.dynamicArena) return c(plan.arenaBytes);
+  Value total = c(0);
+  for (const Sizes &candidates : plan.slots) {
+    slotOffsets.push_back(total);
+    Value largest = c(0);
+    for (Size candidate : candidates) {
+      llvm::Expected<Value> bytes = expand(candidate);
+      if (!bytes) return bytes.takeError();
+      largest = arith::MaxSIOp::create(b, loc, largest, *bytes);
+    }
+    Value rounded = arith::AndIOp::create(b, loc, arith::AddIOp::create(b, loc, largest, c(XCUT_ALIGNMENT - 1)), c(-XCUT_ALIGNMENT));
+    total = arith::AddIOp::create(b, loc, total, rounded);
+  }
+  return total;
+}
+
+Value EntryBuilder::unless(Value bad, int32_t code, unsigned tensorIndex, unsigned dim, Value expected, Value actual,
+                           llvm::function_ref<Value()> rest) {
+  auto op = scf::IfOp::create(b, loc, b.getI32Type(), bad, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(op.thenBlock());
+  storeInt(i32(tensorIndex), gep(call, offsetof(xcut_call, error_tensor)));
+  storeInt(i32(dim), gep(call, offsetof(xcut_call, error_dim)));
+  storeInt(toI64(expected), gep(call, offsetof(xcut_call, error_expected)));
+  storeInt(toI64(actual), gep(call, offsetof(xcut_call, error_actual)));
+  scf::YieldOp::create(b, loc, ValueRange{i32(code)});
+  b.setInsertionPointToStart(op.elseBlock());
+  Value result = rest();
+  scf::YieldOp::create(b, loc, ValueRange{result});
+  return op.getResult(0);
+}
+
+// The constraints of the plan, one after the other, then `rest`.
+llvm::Expected<Value> EntryBuilder::checkAll(unsigned next, llvm::function_ref<llvm::Expected<Value>()> rest) {
+  if (next == plan.constraints.size()) return rest();
+  const Constraint &constraint = plan.constraints[next];
+  llvm::Expected<Value> x = expand(constraint.a);
+  if (!x) return x.takeError();
+  llvm::Expected<Value> y = expand(constraint.b);
+  if (!y) return y.takeError();
+  // The input dimension to blame: one that either side is made of.
+  unsigned tensorIndex = 0, dim = 0;
+  for (Size side : {constraint.a, constraint.b})
+    forEachSymbol(side, [&](unsigned symbol) {
+      auto origin = plan.symbols->values()[symbol].getDefiningOp<tensor::DimOp>();
+      if (!origin || !isa<BlockArgument>(origin.getSource())) return;
+      tensorIndex = cast<BlockArgument>(origin.getSource()).getArgNumber();
+      dim = origin.getConstantIndex().value_or(0);
+    });
+  Value bad = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne, *x, *y);
+  llvm::Error error = llvm::Error::success();
+  (void)!error;
+  Value result = unless(bad, XCUT_RUN_SHAPE, tensorIndex, dim, *x, *y, [&]() -> Value {
+    auto saved = hostValues;
+    llvm::Expected<Value> inner = checkAll(next + 1, rest);
+    if (!inner) {
+      error = inner.takeError();
+      return i32(0);
+    }
+    return *inner;
+  });
+  if (error) return std::move(error);
+  return result;
+}
+
+llvm::Expected<Value> EntryBuilder::dispatchAll(ArrayRef<KernelCall> calls, ArrayRef<Value> slotOffsets) {
+  Value env = loadPointer(gep(call, offsetof(xcut_call, env)));
+  Value arena = loadPointer(gep(call, offsetof(xcut_call, arena)));
+  Value weights = loadPointer(gep(call, offsetof(xcut_call, weights)));
+  llvm::DenseMap<unsigned, Value> data;
+  auto tensorData = [&](unsigned index) {
+    Value &known = data[index];
+    if (!known) known = loadPointer(gep(tensor(index), offsetof(xcut_tensor, data)));
+    return known;
+  };
+  Value token = i32(0);
+  for (const KernelCall &kernelCall : calls) {
+    Value count = arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(std::max<size_t>(1, kernelCall.args.size())));
+    Value block = LLVM::AllocaOp::create(b, loc, pointerType, b.getI64Type(), count, 8);
+    for (auto [i, arg] : llvm::enumerate(kernelCall.args)) {
+      Value slot = gep(block, 8 * i);
+      if (arg.kind == KernelArg::Symbol) {
+        llvm::Expected<Value> value = expand(getAffineSymbolExpr(arg.symbol, b.getContext()));
+        if (!value) return value.takeError();
+        LLVM::StoreOp::create(b, loc, *value, slot, 4);
+        continue;
+      }
+      if (arg.kind == KernelArg::Scalar) {
+        llvm::Expected<Value> value = hostValue(arg.scalar);
+        if (!value) return value.takeError();
+        Value stored = *value;
+        if (stored.getType().isInteger(1)) stored = arith::ExtUIOp::create(b, loc, b.getI8Type(), stored);
+        LLVM::StoreOp::create(b, loc, stored, slot, 4);
+        continue;
+      }
+      Value pointer;
+      if (!arg.buffer || arg.buffer->kind == BufferKind::Constant) {
+        pointer = gep(weights, c(arg.weightsOffset));
+      } else if (arg.buffer->kind == BufferKind::Input) {
+        pointer = tensorData(arg.buffer->index);
+      } else if (arg.buffer->kind == BufferKind::Output) {
+        pointer = tensorData(plan.info.inputs.size() + arg.buffer->index);
+      } else {
+        pointer = plan.dynamicArena ? gep(arena, slotOffsets[arg.buffer->slot]) : gep(arena, c(arg.buffer->arenaOffset));
+      }
+      if (arg.byteOffset && !isConstant(arg.byteOffset, 0)) {
+        llvm::Expected<Value> offset = expand(arg.byteOffset);
+        if (!offset) return offset.takeError();
+        pointer = gep(pointer, *offset);
+      }
+      LLVM::StoreOp::create(b, loc, pointer, slot, target.indexBits / 8);
+    }
+    llvm::Expected<Value> items = expand(kernelCall.items);
+    if (!items) return items.takeError();
+    Value items32 = target.indexBits == 32 ? *items : arith::TruncIOp::create(b, loc, b.getI32Type(), *items).getResult();
+    Value kernel = LLVM::AddressOfOp::create(b, loc, pointerType, kernelCall.symbol);
+    token = LLVM::CallOp::create(b, loc, TypeRange{b.getI32Type()}, dispatchHelper, ValueRange{env, kernel, block, items32, token}).getResult();
+  }
+  LLVM::CallOp::create(b, loc, TypeRange{}, waitHelper, ValueRange{env, token});
+  return i32(XCUT_RUN_OK);
+}
+
+llvm::Error EntryBuilder::makeRun(llvm::StringRef name, ArrayRef<KernelCall> calls) {
+  begin(name);
+  llvm::Expected<Value> result = checkAll(0, [&]() -> llvm::Expected<Value> {
+    SmallVector<Value> slotOffsets;
+    llvm::Expected<Value> needed = arenaBytes(slotOffsets);
+    if (!needed) return needed.takeError();
+    Value given = loadInt(gep(call, offsetof(xcut_call, arena_bytes)), 64);
+    Value bad = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ult, given, toI64(*needed));
+    Value givenNarrow = target.indexBits == 64 ? given : arith::TruncIOp::create(b, loc, indexType, given).getResult();
+    // Output dimensions, as the caller sized them.
+    Value outputBad = arith::ConstantOp::create(b, loc, b.getBoolAttr(false));
+    Value badTensor = i32(0), badDim = i32(0), expected = i64(0), actual = i64(0);
+    for (auto [o, dims] : llvm::enumerate(plan.outputDims)) {
+      Value given;
+      for (auto [d, dim] : llvm::enumerate(dims)) {
+        if (isStatic(dim)) continue;
+        llvm::Expected<Value> wanted = expand(dim);
+        if (!wanted) return wanted.takeError();
+        unsigned index = plan.info.inputs.size() + o;
+        if (!given) given = loadPointer(gep(tensor(index), offsetof(xcut_tensor, dims)));
+        Value has = loadInt(gep(given, 8 * d), 64), want = toI64(*wanted);
+        Value differs = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne, has, want);
+        outputBad = arith::OrIOp::create(b, loc, outputBad, differs);
+        badTensor = arith::SelectOp::create(b, loc, differs, i32(index), badTensor);
+        badDim = arith::SelectOp::create(b, loc, differs, i32(d), badDim);
+        expected = arith::SelectOp::create(b, loc, differs, want, expected);
+        actual = arith::SelectOp::create(b, loc, differs, has, actual);
+      }
+    }
+    llvm::Error error = llvm::Error::success();
+    (void)!error;
+    Value status = unless(bad, XCUT_RUN_ARENA, 0, 0, *needed, givenNarrow, [&]() -> Value {
+      auto op = scf::IfOp::create(b, loc, b.getI32Type(), outputBad, /*withElseRegion=*/true);
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPointToStart(op.thenBlock());
+      storeInt(badTensor, gep(call, offsetof(xcut_call, error_tensor)));
+      storeInt(badDim, gep(call, offsetof(xcut_call, error_dim)));
+      storeInt(expected, gep(call, offsetof(xcut_call, error_expected)));
+      storeInt(actual, gep(call, offsetof(xcut_call, error_actual)));
+      scf::YieldOp::create(b, loc, ValueRange{i32(XCUT_RUN_SHAPE)});
+      b.setInsertionPointToStart(op.elseBlock());
+      llvm::Expected<Value> done = dispatchAll(calls, slotOffsets);
+      if (!done) error = done.takeError();
+      scf::YieldOp::create(b, loc, ValueRange{done ? *done : i32(0)});
+      return op.getResult(0);
+    });
+    if (error) return std::move(error);
+    return status;
+  });
+  if (!result) return result.takeError();
+  LLVM::ReturnOp::create(b, loc, ValueRange{*result});
+  return llvm::Error::success();
+}
+
+llvm::Error EntryBuilder::makePlan(llvm::StringRef name) {
+  begin(name);
+  llvm::Expected<Value> result = checkAll(0, [&]() -> llvm::Expected<Value> {
+    SmallVector<Value> slotOffsets;
+    llvm::Expected<Value> needed = arenaBytes(slotOffsets);
+    if (!needed) return needed.takeError();
+    storeInt(toI64(*needed), gep(call, offsetof(xcut_call, arena_bytes)));
+    for (auto [o, dims] : llvm::enumerate(plan.outputDims)) {
+      if (dims.empty()) continue;
+      Value to = loadPointer(gep(tensor(plan.info.inputs.size() + o), offsetof(xcut_tensor, dims)));
+      for (auto [d, dim] : llvm::enumerate(dims)) {
+        llvm::Expected<Value> value = expand(dim);
+        if (!value) return value.takeError();
+        storeInt(toI64(*value), gep(to, 8 * d));
+      }
+    }
+    return i32(XCUT_RUN_OK);
+  });
+  if (!result) return result.takeError();
+  LLVM::ReturnOp::create(b, loc, ValueRange{*result});
+  return llvm::Error::success();
+}
+
+}  // namespace
+
+llvm::Error generateEntryPoints(ModuleOp module, FunctionPlan &plan, ArrayRef<KernelCall> calls,
+                                const TargetDescription &target, llvm::StringRef prefix) {
+  EntryBuilder builder(module, plan, target);
+  plan.info.runSymbol = (prefix + "_run").str();
+  if (llvm::Error error = builder.makeRun(plan.info.runSymbol, calls)) return error;
+  bool dynamic = plan.dynamicArena;
+  for (const std::vector<TensorInfo> *tensors : {&plan.info.inputs, &plan.info.outputs})
+    for (const TensorInfo &info : *tensors) dynamic |= llvm::is_contained(info.dims, -1);
+  if (!dynamic) return llvm::Error::success();
+  plan.info.planSymbol = (prefix + "_plan").str();
+  return builder.makePlan(plan.info.planSymbol);
+}
+
+void generateDispatchHelpers(ModuleOp module, const TargetDescription &target) {
+  OpBuilder b(module.getContext());
+  Location loc = UnknownLoc::get(module.getContext());
+  Type pointer = LLVM::LLVMPointerType::get(module.getContext()), i32 = b.getI32Type();
+  auto begin = [&](llvm::StringRef name, Type result, ArrayRef<Type> params) {
+    b.setInsertionPointToEnd(module.getBody());
+    auto function = LLVM::LLVMFuncOp::create(b, loc, name, LLVM::LLVMFunctionType::get(result, params), LLVM::Linkage::Internal);
+    b.setInsertionPointToStart(function.addEntryBlock(b));
+    return function;
+  };
+  auto isNull = [&](Value p) -> Value {
+    return LLVM::ICmpOp::create(b, loc, LLVM::ICmpPredicate::eq, p, LLVM::ZeroOp::create(b, loc, pointer));
+  };
+  auto callback = [&](Value env, int64_t offset) -> Value {
+    Value slot = LLVM::GEPOp::create(b, loc, pointer, b.getI8Type(), env, ArrayRef<LLVM::GEPArg>{LLVM::GEPArg(static_cast<int32_t>(offset))});
+    return LLVM::LoadOp::create(b, loc, pointer, slot, target.indexBits / 8);
+  };
+  {
+    auto function = begin(dispatchHelper, i32, {pointer, pointer, pointer, i32, i32});
+    Block &entry = function.getBody().front();
+    Value env = entry.getArgument(0), kernel = entry.getArgument(1), args = entry.getArgument(2), count = entry.getArgument(3);
+    Value zero = arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(0));
+    auto op = scf::IfOp::create(b, loc, i32, isNull(env), true);
+    b.setInsertionPointToStart(op.thenBlock());
+    auto kernelType = LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(b.getContext()), {pointer, i32, i32});
+    LLVM::CallOp::create(b, loc, kernelType, ValueRange{kernel, args, zero, count});
+    scf::YieldOp::create(b, loc, ValueRange{zero});
+    b.setInsertionPointToStart(op.elseBlock());
+    auto dispatchType = LLVM::LLVMFunctionType::get(i32, {pointer, pointer, pointer, i32, i32});
+    Value token = LLVM::CallOp::create(b, loc, dispatchType, ValueRange{callback(env, offsetof(xcut_env, dispatch)), env, kernel, args, count, entry.getArgument(4)}).getResult();
+    scf::YieldOp::create(b, loc, ValueRange{token});
+    b.setInsertionPointAfter(op);
+    LLVM::ReturnOp::create(b, loc, op.getResults());
+  }
+  {
+    auto function = begin(waitHelper, LLVM::LLVMVoidType::get(b.getContext()), {pointer, i32});
+    Block &entry = function.getBody().front();
+    Value env = entry.getArgument(0);
+    auto op = scf::IfOp::create(b, loc, TypeRange{}, isNull(env), true);
+    b.setInsertionPointToStart(op.elseBlock());
+    auto waitType = LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(b.getContext()), {pointer, i32});
+    LLVM::CallOp::create(b, loc, waitType, ValueRange{callback(env, offsetof(xcut_env, wait)), env, entry.getArgument(1)});
+    b.setInsertionPointAfter(op);
+    LLVM::ReturnOp::create(b, loc, ValueRange{});
+  }
+}
+
+void generateKernelWrapper(ModuleOp module, llvm::StringRef name, func::FuncOp implementation) {
+  OpBuilder b(module.getContext());
+  Location loc = UnknownLoc::get(module.getContext());
+  b.setInsertionPointToEnd(module.getBody());
+  Type pointer = LLVM::LLVMPointerType::get(module.getContext()), i32 = b.getI32Type();
+  auto type = LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(b.getContext()), {pointer, i32, i32});
+  auto function = LLVM::LLVMFuncOp::create(b, loc, name, type);
+  Block *entry = function.addEntryBlock(b);
+  b.setInsertionPointToStart(entry);
+  SmallVector<Value> operands{entry->getArgument(1), entry->getArgument(2)};
+  for (auto [i, type] : llvm::enumerate(llvm::drop_begin(implementation.getArgumentTypes(), 2))) {
+    Value slot = LLVM::GEPOp::create(b, loc, pointer, b.getI64Type(), entry->getArgument(0), ArrayRef<LLVM::GEPArg>{LLVM::GEPArg(static_cast<int32_t>(i))});
+    Type stored = type.isInteger(1) ? Type(b.getI8Type()) : type;
+    Value value = LLVM::LoadOp::create(b, loc, stored, slot, 4);
+    if (type.isInteger(1)) value = arith::TruncIOp::create(b, loc, type, value);
+    operands.push_back(value);
+  }
+  func::CallOp::create(b, loc, implementation.getSymName(), TypeRange{}, operands);
+  LLVM::ReturnOp::create(b, loc, ValueRange{});
+}
+
+}  // namespace crosscut

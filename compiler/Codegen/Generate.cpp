@@ -1,0 +1,129 @@
+// The middle of the compiler, step by step.
+#include "compiler/Codegen/Codegen.h"
+#include "compiler/Codegen/Entry.h"
+#include "compiler/Codegen/Kernels.h"
+#include "compiler/Codegen/MathExpansion.h"
+#include "compiler/Plan/Structure.h"
+
+#include "mlir/IR/OperationSupport.h"
+#include "mlir/IR/Verifier.h"
+
+using namespace mlir;
+
+namespace crosscut {
+namespace {
+
+// Kernels that differ in nothing but their arguments are kept once.
+class KernelPool {
+public:
+  // Returns the wrapper's symbol for this implementation, which may be dropped for an earlier equal one.
+  std::string intern(ModuleOp module, GeneratedKernel &kernel) {
+    func::FuncOp function = kernel.function;
+    auto &bucket = byShape[{std::distance(function.getBody().front().begin(), function.getBody().front().end()), function.getNumArguments()}];
+    for (auto &[known, symbol] : bucket)
+      if (known.getFunctionType() == function.getFunctionType() &&
+          OperationEquivalence::isRegionEquivalentTo(&known.getBody(), &function.getBody(), OperationEquivalence::IgnoreLocations)) {
+        function.erase();
+        kernel.function = known;
+        return symbol;
+      }
+    std::string symbol = "kernel" + std::to_string(count++);
+    generateKernelWrapper(module, symbol, function);
+    bucket.push_back({function, symbol});
+    return symbol;
+  }
+
+private:
+  std::map<std::pair<int64_t, unsigned>, std::vector<std::pair<func::FuncOp, std::string>>> byShape;
+  unsigned count = 0;
+};
+
+GeneratedKernel generateKernel(ModuleOp module, const Step &step, const FunctionPlan &plan, const TargetDescription &target,
+                               WeightBlob &weights, unsigned number) {
+  KernelBuilder k(module, "kernel_body" + std::to_string(number), plan, target);
+  if (step.kind == StepKind::FillBorder) return generateBorder(k, step);
+  if (step.nest.op) {
+    if (auto contraction = matchContraction(cast<linalg::GenericOp>(step.nest.op))) {
+      SmallVector<unsigned char> roles;
+      for (LoopRole role : contraction->roles) roles.push_back(static_cast<unsigned char>(role));
+      return generateContraction(k, step, roles, weights);
+    }
+  }
+  return generateGeneric(k, step, weights);
+}
+
+// A kernel writes nothing that it reads through another pointer: LLVM may keep loaded values.
+void markNoAlias(func::FuncOp function) {
+  for (unsigned i = 0; i < function.getNumArguments(); ++i)
+    if (isa<LLVM::LLVMPointerType>(function.getArgument(i).getType()))
+      function.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(), UnitAttr::get(function.getContext()));
+}
+
+llvm::Error dumpText(llvm::StringRef dir, llvm::StringRef name, llvm::function_ref<void(llvm::raw_ostream &)> print) {
+  if (dir.empty()) return llvm::Error::success();
+  std::string path = (dir + "/" + name).str();
+  std::error_code error;
+  llvm::raw_fd_ostream out(path, error);
+  if (error) return llvm::createStringError(path + ": " + error.message());
+  print(out);
+  return llvm::Error::success();
+}
+
+}  // namespace
+
+llvm::Expected<Program> generateProgram(ImportedModel &model, const TargetSpec &spec, const TargetDescription &target,
+                                        const CodegenOptions &options) {
+  ModuleOp source = *model.module;
+  MLIRContext *context = source.getContext();
+  if (llvm::Error error = normalizeTensorIR(source, options.dumpDir)) return std::move(error);
+
+  Program program;
+  program.code = ModuleOp::create(UnknownLoc::get(context));
+  program.sourceSha256 = model.sha256;
+  ModuleOp code = *program.code;
+  generateDispatchHelpers(code, target);
+  WeightBlob weights(spec.littleEndian);
+  KernelPool pool;
+  unsigned number = 0;
+  PlanOptions planOptions;
+  planOptions.favorMinPeakMemory = options.favorMinPeakMemory;
+  planOptions.maxArenaBytes = options.maxArenaBytes;
+  std::map<std::string, size_t> kernelIndex;
+  std::string planText;
+  for (func::FuncOp function : source.getOps<func::FuncOp>()) {
+    if (function.isPrivate() || function.isDeclaration()) continue;
+    llvm::Expected<FunctionPlan> plan = planFunction(function, target, planOptions);
+    if (!plan) return plan.takeError();
+    llvm::raw_string_ostream planOut(planText);
+    printPlan(*plan, planOut);
+    std::vector<KernelCall> calls;
+    for (const Step &step : plan->steps) {
+      GeneratedKernel kernel = generateKernel(code, step, *plan, target, weights, number++);
+      markNoAlias(kernel.function);
+      for (KernelArg &arg : kernel.args)
+        if (arg.buffer && arg.buffer->kind == BufferKind::Constant)
+          arg.weightsOffset = weights.add(arg.buffer->data, elementBytes(arg.buffer->elementType));
+      std::string symbol = pool.intern(code, kernel);
+      if (kernelIndex.try_emplace(symbol, program.kernels.size()).second) {
+        KernelInfo info;
+        info.symbol = symbol;
+        info.name = step.name;
+        info.flops = kernel.flops;
+        info.bytes = kernel.bytes;
+        program.kernels.push_back(info);
+      }
+      calls.push_back({symbol, kernel.args, kernel.items});
+    }
+    if (llvm::Error error = generateEntryPoints(code, *plan, calls, target, function.getName())) return std::move(error);
+    program.functions.push_back(plan->info);
+  }
+  if (program.functions.empty()) return llvm::createStringError("the model has no public function");
+  if (llvm::Error error = dumpText(options.dumpDir, "4-plan.txt", [&](llvm::raw_ostream &out) { out << planText; })) return std::move(error);
+  if (llvm::Error error = dumpText(options.dumpDir, "5-kernels.mlir", [&](llvm::raw_ostream &out) { code.print(out); })) return std::move(error);
+  if (failed(verify(code))) return llvm::createStringError("internal: the generated code is not valid");
+  if (llvm::Error error = expandMath(code, target)) return std::move(error);
+  program.weights = weights.take();
+  return std::move(program);
+}
+
+}  // namespace crosscut

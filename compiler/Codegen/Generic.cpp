@@ -1,0 +1,528 @@
+// Kernels for everything that is no sum of products over weights: elementwise operations, pooling and depthwise windows,
+// reductions, copies between layouts.
+//
+// One loop is walked in vectors: a parallel one along which results lie side by side, else (sums along a row) a
+// reduction whose lanes are combined at the end. Windows compute several neighbouring results at once, so that their
+// weights and the values that they share are loaded once. Loops that stay outside make the work items.
+#include "compiler/Codegen/Kernels.h"
+
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "llvm/ADT/TypeSwitch.h"
+#include "llvm/ADT/bit.h"
+
+using namespace mlir;
+
+namespace crosscut {
+namespace {
+
+// How partial results of a reduction are combined.
+struct Combiner {
+  vector::CombiningKind kind;
+  TypedAttr neutral;
+};
+
+// The body combines its last argument with something that does not depend on it.
+std::optional<Combiner> matchCombiner(Operation *op) {
+  auto generic = dyn_cast_or_null<linalg::GenericOp>(op);
+  if (!generic || generic.getNumDpsInits() != 1) return std::nullopt;
+  Block *body = generic.getBody();
+  Value acc = body->getArguments().back();
+  Operation *last = cast<linalg::YieldOp>(body->getTerminator()).getOperand(0).getDefiningOp();
+  if (!last || last->getBlock() != body || !acc.hasOneUse() || last->getNumOperands() != 2) return std::nullopt;
+  if (last->getOperand(0) != acc && last->getOperand(1) != acc) return std::nullopt;
+  Type type = acc.getType();
+  Builder b(op->getContext());
+  auto integer = [&](const llvm::APInt &value) { return cast<TypedAttr>(b.getIntegerAttr(type, value)); };
+  auto real = [&](double value) { return cast<TypedAttr>(b.getFloatAttr(type, value)); };
+  double inf = std::numeric_limits<double>::infinity();
+  unsigned bits = type.isIndex() ? 64 : type.getIntOrFloatBitWidth();
+  using K = vector::CombiningKind;
+  return llvm::TypeSwitch<Operation *, std::optional<Combiner>>(last)
+      .Case([&](arith::AddFOp) { return Combiner{K::ADD, real(0)}; })
+      .Case([&](arith::MulFOp) { return Combiner{K::MUL, real(1)}; })
+      .Case([&](arith::MaximumFOp) { return Combiner{K::MAXIMUMF, real(-inf)}; })
+      .Case([&](arith::MinimumFOp) { return Combiner{K::MINIMUMF, real(inf)}; })
+      .Case([&](arith::MaxNumFOp) { return Combiner{K::MAXNUMF, real(-inf)}; })
+      .Case([&](arith::MinNumFOp) { return Combiner{K::MINNUMF, real(inf)}; })
+      .Case([&](arith::AddIOp) { return Combiner{K::ADD, integer(llvm::APInt::getZero(bits))}; })
+      .Case([&](arith::MulIOp) { return Combiner{K::MUL, integer(llvm::APInt(bits, 1))}; })
+      .Case([&](arith::MaxSIOp) { return Combiner{K::MAXSI, integer(llvm::APInt::getSignedMinValue(bits))}; })
+      .Case([&](arith::MinSIOp) { return Combiner{K::MINSI, integer(llvm::APInt::getSignedMaxValue(bits))}; })
+      .Case([&](arith::MaxUIOp) { return Combiner{K::MAXUI, integer(llvm::APInt::getZero(bits))}; })
+      .Case([&](arith::MinUIOp) { return Combiner{K::MINUI, integer(llvm::APInt::getAllOnes(bits))}; })
+      .Case([&](arith::AndIOp) { return Combiner{K::AND, integer(llvm::APInt::getAllOnes(bits))}; })
+      .Case([&](arith::OrIOp) { return Combiner{K::OR, integer(llvm::APInt::getZero(bits))}; })
+      .Default([](Operation *) { return std::nullopt; });
+}
+
+class GenericGenerator {
+public:
+  GenericGenerator(KernelBuilder &k, const Step &step, WeightBlob &weights)
+      : k(k), step(step), weights(weights), context(k.b.getContext()), space(step, context) {}
+
+  GeneratedKernel run();
+
+private:
+  // Position of the loops at one point of the code.
+  struct Position {
+    SmallVector<Value> values;  // one a loop; none: not entered yet
+    std::vector<Value> pointers;  // one an operand
+  };
+
+  Size size(int64_t value) { return getAffineConstantExpr(value, context); }
+  bool bodiesVectorize();
+  void arrangeLoops();
+  int scoreAsVector(unsigned loop);
+  Position enter(const Position &at, unsigned loop, Value value);
+  void emitLoops(unsigned loop, const Position &at);
+  void emitVectorLoop(const Position &at, Value from, Value to);
+  void emitRows(const Position &at, unsigned lanes);
+  void emitTile(const Position &at, unsigned lanes, unsigned rows);
+  SmallVector<Value> initial(const Position &at, unsigned lanes);
+  SmallVector<Value> reduce(unsigned index, const Position &at, ArrayRef<Value> acc, unsigned lanes, unsigned rows);
+  SmallVector<Value> bodyAt(const Position &at, ArrayRef<Value> acc, unsigned lanes, unsigned row);
+  void finishTile(const Position &at, ArrayRef<Value> values, unsigned lanes, unsigned row);
+  SmallVector<Value> reduceInLanes(const Position &at);
+  Value loopValue(const Position &at, unsigned member, unsigned row);
+
+  KernelBuilder &k;
+  const Step &step;
+  WeightBlob &weights;
+  MLIRContext *context;
+  LoopSpace space;
+
+  // After arranging: parallel loops, then reductions; numbers of special ones, or -1.
+  unsigned parallelLoops = 0;
+  int vectorLoop = -1;      // walked in vectors
+  int rowLoop = -1;         // several values at once
+  bool lanesReduce = false; // the vector loop is a reduction
+  unsigned rowsAtOnce = 1;
+  std::optional<Combiner> combiner;
+};
+
+bool GenericGenerator::bodiesVectorize() {
+  if (step.nest.op && !isVectorizable(step.nest.op->getRegion(0).front())) return false;
+  for (const Epilogue &epilogue : step.epilogues)
+    if (!isVectorizable(epilogue.op->getRegion(0).front())) return false;
+  return true;
+}
+
+// How well the loop is walked in vectors; less than 0: not at all.
+int GenericGenerator::scoreAsVector(unsigned loop) {
+  auto extent = constantOf(space.loops[loop].extent);
+  if (extent && *extent < 2) return -1;
+  int score = 0;
+  for (Operand &operand : space.operands) {
+    if (operand.splat) continue;
+    bool unit = isConstant(operand.strides[loop], 1), fixed = isConstant(operand.strides[loop], 0);
+    if (operand.packed) unit = unit || !fixed;  // laid out as this kernel likes
+    if (operand.role == Operand::Output) score += unit ? 8 : fixed ? -100 : -4;
+    else score += unit ? 4 : fixed ? 1 : -3;
+  }
+  if (extent && *extent < k.target.lanes()) score -= 2;
+  return score;
+}
+
+void GenericGenerator::arrangeLoops() {
+  space.dropUnit();
+  Operand *output = space.find(Operand::Output, 0);
+  auto outside = [&](Operand *operand) {
+    return [operand](unsigned i, unsigned j) {
+      auto si = constantOf(operand->strides[i]), sj = constantOf(operand->strides[j]);
+      if (si && sj) return *si > *sj;
+      return !si && sj;
+    };
+  };
+  SmallVector<unsigned> parallel, sums;
+  for (unsigned i = 0; i < space.loops.size(); ++i) (space.loops[i].reduction ? sums : parallel).push_back(i);
+  llvm::stable_sort(parallel, outside(output));
+  if (Operand *input = space.find(Operand::Input, 0); input && !input->splat) llvm::stable_sort(sums, outside(input));
+  SmallVector<unsigned> order(parallel);
+  order.append(sums);
+  space.reorder(order);
+  parallelLoops = parallel.size();
+
+  bool vectors = k.target.lanes() > 1 && bodiesVectorize();
+  auto choose = [&](unsigned from, unsigned to) {
+    int best = -1, bestScore = 4;
+    for (unsigned loop = from; loop < to; ++loop)
+      if (int score = scoreAsVector(loop); score > bestScore || (score == bestScore && best >= 0)) best = loop, bestScore = score;
+    return best;
+  };
+  if (vectors) vectorLoop = choose(0, parallelLoops);
+  combiner = matchCombiner(step.nest.op);
+  if (vectors && vectorLoop < 0 && combiner && parallelLoops < space.loops.size()) {
+    // Lanes along a reduction: every input that moves must move by one.
+    for (unsigned loop = parallelLoops; loop < space.loops.size(); ++loop) {
+      bool fits = true, moves = false;
+      for (Operand &operand : space.operands) {
+        if (operand.role != Operand::Input || operand.splat) continue;
+        fits &= isConstant(operand.strides[loop], 1) || isConstant(operand.strides[loop], 0);
+        moves |= isConstant(operand.strides[loop], 1);
+      }
+      if (fits && moves && constantOf(space.loops[loop].extent).value_or(64) >= 2) vectorLoop = loop, lanesReduce = true;
+    }
+  }
+  // Vectors innermost of their kind; constants are laid out in this order.
+  if (vectorLoop >= 0) {
+    SmallVector<unsigned> moved;
+    unsigned last = lanesReduce ? space.loops.size() : parallelLoops;
+    for (unsigned i = 0; i < space.loops.size(); ++i) {
+      if (i == last) moved.push_back(vectorLoop);
+      if (static_cast<int>(i) != vectorLoop) moved.push_back(i);
+    }
+    if (last == space.loops.size()) moved.push_back(vectorLoop);
+    space.reorder(moved);
+    vectorLoop = last - 1;
+  }
+  // Constants: what is summed over outside, then the parallel loops, so that neighbouring lanes read neighbours.
+  SmallVector<unsigned> packing;
+  for (unsigned i = parallelLoops; i < space.loops.size(); ++i) packing.push_back(i);
+  for (unsigned i = 0; i < parallelLoops; ++i) packing.push_back(i);
+  SmallVector<unsigned> back(packing.size());
+  for (unsigned i = 0; i < packing.size(); ++i) back[packing[i]] = i;
+  if (!lanesReduce) {
+    space.reorder(packing);
+    space.packConstants();
+    space.reorder(back);
+  } else {
+    space.packConstants();
+  }
+  SmallVector<unsigned, 2> vectorMembers;
+  if (vectorLoop >= 0) vectorMembers = space.loops[vectorLoop].members;
+  space.merge([](const Loop &, const Loop &) { return true; });
+  parallelLoops = 0;
+  for (unsigned i = 0; i < space.loops.size(); ++i) {
+    if (!space.loops[i].reduction) parallelLoops = i + 1;
+    if (vectorLoop >= 0 && llvm::is_contained(space.loops[i].members, vectorMembers.back())) vectorLoop = i;
+  }
+  // Windows: several neighbours at once along the innermost loop that is not walked in vectors.
+  bool window = parallelLoops < space.loops.size() && !lanesReduce;
+  if (window && vectorLoop >= 0 && parallelLoops >= 2 && bodiesVectorize()) {
+    rowLoop = vectorLoop == static_cast<int>(parallelLoops) - 1 ? parallelLoops - 2 : parallelLoops - 1;
+    unsigned most = k.target.vectorRegisters >= 32 ? 7 : k.target.vectorRegisters >= 16 ? 4 : 2;
+    auto extent = constantOf(space.loops[rowLoop].extent);
+    rowsAtOnce = most;
+    if (extent) {
+      rowsAtOnce = std::min<int64_t>(most, *extent);
+      for (unsigned rows = rowsAtOnce; rows > rowsAtOnce / 2 && rows > 1; --rows)
+        if (*extent % rows == 0) {
+          rowsAtOnce = rows;
+          break;
+        }
+    }
+  }
+}
+
+GenericGenerator::Position GenericGenerator::enter(const Position &at, unsigned loop, Value value) {
+  Position next = at;
+  next.values[loop] = value;
+  for (auto [i, operand] : llvm::enumerate(space.operands))
+    if (!operand.splat) next.pointers[i] = k.advance(at.pointers[i], operand.element, operand.strides[loop], value);
+  return next;
+}
+
+GeneratedKernel GenericGenerator::run() {
+  arrangeLoops();
+  space.bind(k, weights);
+  Position start;
+  start.values.resize(space.loops.size());
+  for (Operand &operand : space.operands) start.pointers.push_back(operand.pointer);
+
+  // Items: leading parallel loops until there is enough to share, keeping vectors and rows whole; one long vector loop
+  // is cut into pieces.
+  int64_t work = 1;
+  bool known = true;
+  for (const Loop &loop : space.loops) {
+    if (auto extent = constantOf(loop.extent)) work *= std::max<int64_t>(1, *extent);
+    else known = false;
+  }
+  unsigned itemLoops = 0;
+  Size items = size(1);
+  int64_t count = 1;
+  while (itemLoops < parallelLoops && static_cast<int>(itemLoops) != vectorLoop && static_cast<int>(itemLoops) != rowLoop) {
+    auto extent = constantOf(space.loops[itemLoops].extent);
+    if (known && (count >= 32 || work / count < minItemWork / 8)) break;
+    if (!known && itemLoops >= 2) break;
+    count *= std::max<int64_t>(1, extent.value_or(16));
+    items = items * space.loops[itemLoops].extent;
+    ++itemLoops;
+  }
+  bool cutVector = itemLoops == 0 && vectorLoop == 0 && !lanesReduce && rowLoop < 0;
+  int64_t piece = int64_t(k.target.lanes()) * 2048;
+  if (cutVector) items = space.loops[0].extent.ceilDiv(piece);
+  k.loop(k.begin, k.end, k.c(1), [&](Value item) {
+    if (cutVector) {
+      Value from = k.mul(item, k.c(piece));
+      Value to = k.min(k.add(from, k.c(piece)), k.expand(space.loops[0].extent));
+      emitVectorLoop(start, from, to);
+      return;
+    }
+    Position at = start;
+    SmallVector<Value> values(itemLoops);
+    for (unsigned loop = itemLoops; loop-- > 0;) {
+      Value n = k.expand(space.loops[loop].extent);
+      values[loop] = loop ? k.rem(item, n) : item;
+      if (loop) item = k.div(item, n);
+    }
+    for (unsigned loop = 0; loop < itemLoops; ++loop) at = enter(at, loop, values[loop]);
+    emitLoops(itemLoops, at);
+  });
+  return k.finish(items);
+}
+
+void GenericGenerator::emitLoops(unsigned loop, const Position &at) {
+  // Rows and vectors are entered by their own functions, after all other parallel loops.
+  while (loop < parallelLoops && (static_cast<int>(loop) == vectorLoop || static_cast<int>(loop) == rowLoop)) ++loop;
+  if (loop >= parallelLoops) {
+    if (vectorLoop >= 0 && !lanesReduce) emitVectorLoop(at, k.c(0), k.expand(space.loops[vectorLoop].extent));
+    else emitRows(at, 1);
+    return;
+  }
+  k.loop(k.c(0), k.expand(space.loops[loop].extent), k.c(1), [&](Value iv) { emitLoops(loop + 1, enter(at, loop, iv)); });
+}
+
+void GenericGenerator::emitVectorLoop(const Position &at, Value from, Value to) {
+  unsigned lanes = k.target.lanes();
+  auto extent = constantOf(space.loops[vectorLoop].extent);
+  if (extent) lanes = std::min<unsigned>(lanes, llvm::bit_floor(static_cast<uint64_t>(std::max<int64_t>(1, *extent))));
+  Value whole = k.sub(to, k.rem(k.sub(to, from), k.c(lanes)));
+  k.loop(from, whole, k.c(lanes), [&](Value iv) { emitRows(enter(at, vectorLoop, iv), lanes); });
+  if (lanes == 1) return;
+  if (!extent) {
+    k.loop(whole, to, k.c(1), [&](Value iv) { emitRows(enter(at, vectorLoop, iv), 1); });
+    return;
+  }
+  // What is left, in halves of a vector.
+  Value next = whole;
+  for (unsigned width = lanes / 2; width; width /= 2) {
+    if (!(*extent % lanes & width)) continue;
+    k.ifThen(k.less(next, to), [&] { emitRows(enter(at, vectorLoop, next), width); });
+    next = k.add(next, k.c(width));
+  }
+}
+
+void GenericGenerator::emitRows(const Position &at, unsigned lanes) {
+  if (rowLoop < 0) {
+    emitTile(at, lanes, 1);
+    return;
+  }
+  Value extent = k.expand(space.loops[rowLoop].extent);
+  Value whole = k.sub(extent, k.rem(extent, k.c(rowsAtOnce)));
+  k.loop(k.c(0), whole, k.c(rowsAtOnce), [&](Value iv) { emitTile(enter(at, rowLoop, iv), lanes, rowsAtOnce); });
+  if (rowsAtOnce == 1) return;
+  if (auto known = constantOf(space.loops[rowLoop].extent)) {
+    if (*known % rowsAtOnce) emitTile(enter(at, rowLoop, whole), lanes, *known % rowsAtOnce);
+  } else {
+    k.loop(whole, extent, k.c(1), [&](Value iv) { emitTile(enter(at, rowLoop, iv), lanes, 1); });
+  }
+}
+
+SmallVector<Value> GenericGenerator::initial(const Position &at, unsigned lanes) {
+  SmallVector<Value> values;
+  for (unsigned i = 0; i < step.nest.inits.size(); ++i)
+    for (auto [number, operand] : llvm::enumerate(space.operands))
+      if (operand.role == Operand::Init && operand.position == i)
+        values.push_back(k.broadcast(loadOperand(k, operand, at.pointers[number], lanes, lanesReduce ? -1 : vectorLoop), lanes));
+  return values;
+}
+
+Value GenericGenerator::loopValue(const Position &at, unsigned member, unsigned row) {
+  int loop = space.loopOf(member);
+  if (loop < 0 || !at.values[loop]) return k.c(0);
+  return loop == rowLoop ? k.add(at.values[loop], k.c(row)) : at.values[loop];
+}
+
+// One turn of the nest's body.
+SmallVector<Value> GenericGenerator::bodyAt(const Position &at, ArrayRef<Value> acc, unsigned lanes, unsigned row) {
+  SmallVector<Value> arguments(step.nest.inputs.size());
+  for (auto [number, operand] : llvm::enumerate(space.operands)) {
+    if (operand.role != Operand::Input) continue;
+    Value pointer = at.pointers[number];
+    if (!operand.splat && row) pointer = k.advance(pointer, operand.element, operand.strides[rowLoop], k.c(row));
+    arguments[operand.position] = loadOperand(k, operand, pointer, lanes, vectorLoop);
+  }
+  if (!step.nest.op) return arguments;  // a copy
+  Block &body = step.nest.op->getRegion(0).front();
+  arguments.append(acc.begin(), acc.end());
+  while (arguments.size() < body.getNumArguments())
+    arguments.push_back(k.constant(cast<TypedAttr>(k.b.getZeroAttr(body.getArgument(arguments.size()).getType()))));
+  BodyContext bodyContext;
+  auto index = [&](unsigned loop) { return loopValue(at, loop, row); };
+  bodyContext.index = index;
+  bodyContext.lanes = lanes;
+  bodyContext.captured = step.nest.captured;
+  if (vectorLoop >= 0) bodyContext.vectorLoop = space.loops[vectorLoop].members.back();
+  return k.cloneBody(body, arguments, bodyContext);
+}
+
+SmallVector<Value> GenericGenerator::reduce(unsigned loop, const Position &at, ArrayRef<Value> acc, unsigned lanes,
+                                            unsigned rows) {
+  unsigned results = acc.size() / rows;
+  if (loop == space.loops.size()) {
+    SmallVector<Value> next;
+    for (unsigned row = 0; row < rows; ++row) next.append(bodyAt(at, acc.slice(row * results, results), lanes, row));
+    return next;
+  }
+  // Short loops of a window are written out.
+  auto extent = constantOf(space.loops[loop].extent);
+  if (extent && *extent <= 7 && rowLoop >= 0) {
+    SmallVector<Value> values(acc);
+    for (int64_t i = 0; i < *extent; ++i) values = reduce(loop + 1, enter(at, loop, k.c(i)), values, lanes, rows);
+    return values;
+  }
+  SmallVector<Value> wide;
+  for (Value value : acc) wide.push_back(k.broadcast(value, lanes));
+  return k.loop(k.c(0), k.expand(space.loops[loop].extent), k.c(1), wide, [&](Value iv, ArrayRef<Value> carried) {
+    SmallVector<Value> next = reduce(loop + 1, enter(at, loop, iv), carried, lanes, rows);
+    for (Value &value : next) value = k.broadcast(value, lanes);
+    return next;
+  });
+}
+
+// A reduction along the lanes: vectors of partial results, combined at the end with what is left over.
+SmallVector<Value> GenericGenerator::reduceInLanes(const Position &at) {
+  unsigned lanes = k.target.lanes();
+  auto extent = constantOf(space.loops[vectorLoop].extent);
+  if (extent) lanes = std::min<unsigned>(lanes, llvm::bit_floor(static_cast<uint64_t>(*extent)));
+  unsigned outer = vectorLoop;  // the vector loop is the last one
+  Value length = k.expand(space.loops[vectorLoop].extent);
+  Value whole = k.sub(length, k.rem(length, k.c(lanes)));
+  Value neutral = k.broadcast(k.constant(combiner->neutral), lanes);
+  // Loops of the reduction outside the vectors.
+  auto nest = [&](auto &self, unsigned loop, const Position &here, Value vectorAcc, Value scalarAcc) -> std::pair<Value, Value> {
+    if (loop == outer) {
+      Value v = k.loop(k.c(0), whole, k.c(lanes), {vectorAcc}, [&](Value iv, ArrayRef<Value> carried) {
+        SmallVector<Value> next = bodyAt(enter(here, vectorLoop, iv), carried, lanes, 0);
+        next[0] = k.broadcast(next[0], lanes);
+        return next;
+      })[0];
+      Value s = k.loop(whole, length, k.c(1), {scalarAcc}, [&](Value iv, ArrayRef<Value> carried) {
+        return bodyAt(enter(here, vectorLoop, iv), carried, 1, 0);
+      })[0];
+      return {v, s};
+    }
+    SmallVector<Value> both = k.loop(k.c(0), k.expand(space.loops[loop].extent), k.c(1), {vectorAcc, scalarAcc},
+                                     [&](Value iv, ArrayRef<Value> carried) {
+                                       auto [v, s] = self(self, loop + 1, enter(here, loop, iv), carried[0], carried[1]);
+                                       return SmallVector<Value>{v, s};
+                                     });
+    return {both[0], both[1]};
+  };
+  auto [v, s] = nest(nest, parallelLoops, at, neutral, initial(at, 1)[0]);
+  if (lanes == 1) {
+    // Nothing was wide: the vector part holds scalars.
+    return {vector::makeArithReduction(k.b, k.loc, combiner->kind, v, s)};
+  }
+  return {vector::ReductionOp::create(k.b, k.loc, combiner->kind, v, s)};
+}
+
+void GenericGenerator::emitTile(const Position &at, unsigned lanes, unsigned rows) {
+  if (lanesReduce) {
+    finishTile(at, reduceInLanes(at), 1, 0);
+    return;
+  }
+  SmallVector<Value> values;
+  bool reduces = parallelLoops < space.loops.size();
+  for (unsigned row = 0; row < rows; ++row) {
+    Position here = at;
+    if (row)
+      for (auto [i, operand] : llvm::enumerate(space.operands))
+        if (!operand.splat) here.pointers[i] = k.advance(at.pointers[i], operand.element, operand.strides[rowLoop], k.c(row));
+    bool readsInit = false;
+    if (step.nest.op)
+      for (unsigned i = step.nest.inputs.size(); i < step.nest.op->getRegion(0).front().getNumArguments(); ++i)
+        readsInit |= !step.nest.op->getRegion(0).front().getArgument(i).use_empty();
+    if (reduces || readsInit) values.append(initial(here, lanes));
+    if (!reduces) {
+      SmallVector<Value> results = bodyAt(at, ArrayRef<Value>(values), lanes, row);
+      finishTile(at, results, lanes, row);
+      values.clear();
+    }
+  }
+  if (!reduces) return;
+  unsigned results = values.size() / rows;
+  values = reduce(parallelLoops, at, values, lanes, rows);
+  for (unsigned row = 0; row < rows; ++row) finishTile(at, ArrayRef<Value>(values).slice(row * results, results), lanes, row);
+}
+
+// Epilogues and stores of one row.
+void GenericGenerator::finishTile(const Position &at, ArrayRef<Value> results, unsigned lanes, unsigned row) {
+  auto pointerOf = [&](const Operand &operand) {
+    Value pointer = at.pointers[&operand - space.operands.data()];
+    return row ? k.advance(pointer, operand.element, operand.strides[rowLoop], k.c(row)) : pointer;
+  };
+  int lanesOf = lanesReduce ? -1 : vectorLoop;
+  SmallVector<Value> values = applyEpilogues(k, step, space, SmallVector<Value>(results), lanes, lanesOf, pointerOf,
+                                             [&](unsigned member) { return loopValue(at, member, row); });
+  for (unsigned i = 0; i < step.outputs.size(); ++i) {
+    Operand *output = space.find(Operand::Output, i);
+    Size stride = lanesOf >= 0 ? output->strides[lanesOf] : size(1);
+    k.store(values[i], pointerOf(*output), output->element, lanes, stride);
+  }
+}
+
+// Sets one box of a tensor to a value.
+void fillBox(KernelBuilder &k, const TensorRef &ref, ArrayRef<Size> from, ArrayRef<Size> extents, Value scalar) {
+  SmallVector<unsigned> order;
+  for (unsigned d = 0; d < extents.size(); ++d)
+    if (!isConstant(extents[d], 1)) order.push_back(d);
+  llvm::stable_sort(order, [&](unsigned i, unsigned j) {
+    auto si = constantOf(ref.strides[i]), sj = constantOf(ref.strides[j]);
+    if (si && sj) return *si > *sj;
+    return !si && sj;
+  });
+  Value pointer = k.pointerTo(ref, ref.offset);
+  Type element = ref.elementType;
+  for (unsigned d = 0; d < extents.size(); ++d) pointer = k.advance(pointer, element, ref.strides[d], k.expand(from[d]));
+  auto nest = [&](auto &self, unsigned i, Value at) -> void {
+    if (i == order.size()) {
+      k.store(scalar, at, element, 1, getAffineConstantExpr(1, k.b.getContext()));
+      return;
+    }
+    unsigned d = order[i];
+    Value extent = k.expand(extents[d]);
+    if (i + 1 == order.size() && isConstant(ref.strides[d], 1) && k.target.lanes() > 1) {
+      unsigned lanes = k.target.lanes();
+      if (auto known = constantOf(extents[d])) lanes = std::min<unsigned>(lanes, llvm::bit_floor(static_cast<uint64_t>(std::max<int64_t>(1, *known))));
+      Value whole = k.sub(extent, k.rem(extent, k.c(lanes)));
+      k.loop(k.c(0), whole, k.c(lanes), [&](Value iv) { k.store(k.broadcast(scalar, lanes), k.advance(at, element, iv), element, lanes, ref.strides[d]); });
+      k.loop(whole, extent, k.c(1), [&](Value iv) { k.store(scalar, k.advance(at, element, iv), element, 1, ref.strides[d]); });
+      return;
+    }
+    k.loop(k.c(0), extent, k.c(1), [&](Value iv) { self(self, i + 1, k.advance(at, element, ref.strides[d], iv)); });
+  };
+  nest(nest, 0, pointer);
+}
+
+}  // namespace
+
+GeneratedKernel generateGeneric(KernelBuilder &k, const Step &step, WeightBlob &weights) {
+  return GenericGenerator(k, step, weights).run();
+}
+
+GeneratedKernel generateBorder(KernelBuilder &k, const Step &step) {
+  const TensorRef &outer = step.outer;
+  MLIRContext *context = k.b.getContext();
+  Value scalar = k.constant(step.value);
+  k.loop(k.begin, k.end, k.c(1), [&](Value) {
+    // Dimension by dimension: what lies before and after the inner box, over the inner part of earlier dimensions and
+    // the whole of later ones.
+    Sizes from(outer.dims.size(), getAffineConstantExpr(0, context)), extents = outer.dims;
+    for (unsigned d = 0; d < outer.dims.size(); ++d) {
+      Size high = outer.dims[d] - step.low[d] - step.innerDims[d];
+      from[d] = getAffineConstantExpr(0, context);
+      extents[d] = step.low[d];
+      if (!isConstant(extents[d], 0)) fillBox(k, outer, from, extents, scalar);
+      from[d] = step.low[d] + step.innerDims[d];
+      extents[d] = high;
+      if (!isConstant(extents[d], 0)) fillBox(k, outer, from, extents, scalar);
+      from[d] = step.low[d];
+      extents[d] = step.innerDims[d];
+    }
+  });
+  return k.finish(getAffineConstantExpr(1, context));
+}
+
+}  // namespace crosscut

@@ -1,0 +1,114 @@
+// Builds the code of one kernel: index arithmetic, loads and stores of scalars and vectors, loops, and copies of
+// linalg bodies that work on vectors.
+//
+// Index arithmetic is on integers of the target's index width, addresses are LLVM pointers. Vectors have a fixed number
+// of lanes; one lane means a scalar.
+#pragma once
+
+#include "compiler/Plan/Plan.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Builders.h"
+
+#include <map>
+
+namespace crosscut {
+
+// What the entry point passes to a kernel, in a slot of eight bytes each.
+struct KernelArg {
+  enum Kind { Pointer, Symbol, Scalar } kind = Pointer;
+  const Buffer *buffer = nullptr;  // Pointer into a buffer; null: into the weights
+  uint64_t weightsOffset = 0;
+  Size byteOffset;
+  unsigned symbol = 0;       // Symbol: number of the plan's symbol
+  mlir::Value scalar;        // Scalar: a value of the model's function
+};
+
+// The code and arguments of one step.
+struct GeneratedKernel {
+  mlir::func::FuncOp function;
+  std::vector<KernelArg> args;
+  Size items;
+  uint64_t flops = 0, bytes = 0;
+};
+
+// How a copied body finds what is not among its arguments.
+struct BodyContext {
+  llvm::function_ref<mlir::Value(unsigned loop)> index;  // value of a loop of the operation, first lane
+  int vectorLoop = -1;                                   // the loop that lanes walk
+  unsigned lanes = 1;
+  llvm::ArrayRef<std::pair<mlir::Value, TensorRef>> captured;
+};
+
+class KernelBuilder {
+public:
+  KernelBuilder(mlir::ModuleOp module, llvm::StringRef name, const FunctionPlan &plan, const TargetDescription &target);
+
+  mlir::OpBuilder b;
+  mlir::Location loc;
+  const TargetDescription &target;
+  mlir::IntegerType indexType;
+  mlir::Value begin, end;  // work items
+
+  // Index arithmetic, folding constants.
+  mlir::Value c(int64_t value);
+  mlir::Value add(mlir::Value x, mlir::Value y);
+  mlir::Value sub(mlir::Value x, mlir::Value y);
+  mlir::Value mul(mlir::Value x, mlir::Value y);
+  mlir::Value div(mlir::Value x, mlir::Value y);
+  mlir::Value rem(mlir::Value x, mlir::Value y);
+  mlir::Value min(mlir::Value x, mlir::Value y);
+  mlir::Value expand(Size size);
+
+  // Arguments. Pointers to the same memory are one argument.
+  mlir::Value pointerTo(const TensorRef &ref, Size offset);
+  mlir::Value weightsPointer(uint64_t offset);
+
+  // Memory.
+  mlir::Value advance(mlir::Value pointer, mlir::Type element, mlir::Value index);
+  mlir::Value advance(mlir::Value pointer, mlir::Type element, Size stride, mlir::Value iv);
+  // `lanes` elements, `stride` apart (0: one element for all lanes).
+  mlir::Value load(mlir::Value pointer, mlir::Type element, unsigned lanes, Size stride);
+  void store(mlir::Value value, mlir::Value pointer, mlir::Type element, unsigned lanes, Size stride);
+  void prefetch(mlir::Value pointer);
+
+  // Values.
+  mlir::Type vectorOf(mlir::Type element, unsigned lanes);
+  mlir::Value constant(mlir::TypedAttr value);
+  mlir::Value broadcast(mlir::Value scalar, unsigned lanes);
+  mlir::Value multiplyAdd(mlir::Value x, mlir::Value y, mlir::Value acc);
+
+  // Control.
+  void loop(mlir::Value from, mlir::Value to, mlir::Value step, llvm::function_ref<void(mlir::Value)> body);
+  llvm::SmallVector<mlir::Value> loop(
+      mlir::Value from, mlir::Value to, mlir::Value step, llvm::ArrayRef<mlir::Value> inits,
+      llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::Value, llvm::ArrayRef<mlir::Value>)> body);
+  void ifThen(mlir::Value condition, llvm::function_ref<void()> body);
+  mlir::Value less(mlir::Value x, mlir::Value y);
+
+  // Copies the body of a linalg.generic for the given arguments (vectors or scalars); returns what it yields.
+  llvm::SmallVector<mlir::Value> cloneBody(mlir::Block &body, llvm::ArrayRef<mlir::Value> args,
+                                           const BodyContext &context);
+
+  GeneratedKernel finish(Size items);
+
+  uint64_t flops = 0, bytes = 0;
+
+private:
+  mlir::Value argument(KernelArg arg, mlir::Type type);
+  mlir::Value extract(mlir::tensor::ExtractOp op, llvm::ArrayRef<mlir::Value> indices, const BodyContext &context);
+  mlir::Value fromOutside(mlir::Value value);
+
+  const FunctionPlan &plan;
+  mlir::func::FuncOp function;
+  std::vector<KernelArg> args;
+  std::map<std::tuple<const void *, uint64_t, const void *>, mlir::Value> pointers;
+  std::map<unsigned, mlir::Value> symbolArgs;
+  llvm::DenseMap<mlir::Value, mlir::Value> scalarArgs;
+  llvm::DenseMap<int64_t, mlir::Value> constants;
+};
+
+// Whether a copy of the body can work on several lanes at once.
+bool isVectorizable(mlir::Block &body);
+
+}  // namespace crosscut

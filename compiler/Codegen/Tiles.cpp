@@ -1,0 +1,82 @@
+// See Tiles.h.
+//
+// The model of cost: one step of the reduction needs rows × vectors multiply-adds, `vectors` loads of weights and
+// (unless a multiply-add reads memory by itself, or takes an element of a register) `rows` broadcasts; it can not be
+// faster than the latency of the multiply-add allows for the number of independent accumulators. What does not fit the
+// registers is not considered.
+#include "compiler/Codegen/Tiles.h"
+
+#include <algorithm>
+
+namespace crosscut {
+namespace {
+
+// Registers that a tile takes, at most. One is left spare: schedules that need all of them spill now and then.
+unsigned registersOf(const TargetDescription &target, unsigned rows, unsigned vectors) {
+  unsigned used = rows * vectors + vectors;
+  if (target.laneFma) return used + rows;                        // several k of each row in a register
+  if (target.foldsBroadcast || target.scalarFma) return used;    // rows come from memory or scalar registers
+  return used + 1;
+}
+
+double stepCycles(const TargetDescription &target, unsigned rows, unsigned vectors, unsigned unroll) {
+  double multiplyAdds = double(rows) * vectors / std::max(1u, target.fmaPipes);
+  if (target.vectorGroup > 1) multiplyAdds *= target.vectorGroup;
+  double loads = vectors * target.vectorGroup + (target.laneFma ? rows / 4.0 : rows);
+  double latency = target.fmaLatency;
+  double overhead = 2.0 / unroll;  // counter and branch, partly hidden
+  return std::max({multiplyAdds, loads / 2, latency}) + 0.2 * overhead;
+}
+
+}  // namespace
+
+llvm::SmallVector<Panels> splitColumns(int64_t columns, const Tile &tile, unsigned lanes) {
+  llvm::SmallVector<Panels> panels;
+  int64_t at = 0;
+  auto addPanels = [&](int64_t count, unsigned width, unsigned vectors) {
+    if (!count) return;
+    Panels run;
+    run.start = at;
+    run.count = count;
+    run.lanes = width;
+    run.vectors = vectors;
+    panels.push_back(run);
+    at += count * run.width();
+  };
+  addPanels(columns / (int64_t(lanes) * tile.vectors), lanes, tile.vectors);
+  addPanels((columns - at) / lanes ? 1 : 0, lanes, (columns - at) / lanes);
+  for (unsigned width = lanes / 2; width; width /= 2) addPanels((columns - at) / width, width, 1);
+  return panels;
+}
+
+Tile chooseTile(const TargetDescription &target, std::optional<int64_t> rows, std::optional<int64_t> columns,
+                std::optional<int64_t> depth) {
+  unsigned lanes = target.lanes();
+  unsigned registers = std::max(4u, target.vectorRegisters);
+  unsigned limit = target.vectorGroup > 1 ? registers : registers - 1;
+  int64_t r = rows.value_or(1 << 12), n = columns.value_or(1 << 12), k = depth.value_or(256);
+  Tile best;
+  double bestCost = -1;
+  for (unsigned vectors = 1; vectors <= 14; ++vectors) {
+    if (vectors > 1 && int64_t(vectors) * lanes > std::max<int64_t>(n, lanes)) break;
+    for (unsigned height = 1; height <= 16 && int64_t(height) <= std::max<int64_t>(r, 1); ++height) {
+      if (registersOf(target, height, vectors) > limit) break;
+      Tile tile{height, vectors, 1};
+      unsigned work = height * vectors;
+      tile.unrollK = target.laneFma ? 4 : work >= 16 ? 1 : work >= 8 ? 2 : 4;
+      double cost = 0;
+      for (const Panels &panels : splitColumns(n, tile, lanes)) {
+        double perPanel = double(r / height) * (stepCycles(target, height, panels.vectors, tile.unrollK) * k + height * panels.vectors + 12);
+        if (r % height) perPanel += stepCycles(target, r % height, panels.vectors, tile.unrollK) * k + (r % height) * panels.vectors + 12;
+        cost += panels.count * (perPanel + 20);
+      }
+      if (bestCost < 0 || cost < bestCost * 0.995) {
+        bestCost = cost;
+        best = tile;
+      }
+    }
+  }
+  return best;
+}
+
+}  // namespace crosscut

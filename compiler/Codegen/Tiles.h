@@ -1,0 +1,36 @@
+// Chooses register tiles from the description of the target.
+#pragma once
+
+#include "compiler/Target/Target.h"
+
+#include "llvm/ADT/SmallVector.h"
+
+#include <cstdint>
+#include <optional>
+
+namespace crosscut {
+
+// A contraction computes `rows` × `vectors` registers of results at once.
+struct Tile {
+  unsigned rows = 1;
+  unsigned vectors = 1;
+  unsigned unrollK = 1;  // steps of the innermost reduction in one turn of its loop
+};
+
+// A run of panels of equal width over the columns of a contraction.
+struct Panels {
+  int64_t start = 0;   // first column
+  int64_t count = 0;   // panels
+  unsigned lanes = 1, vectors = 1;
+  int64_t width() const { return int64_t(lanes) * vectors; }
+};
+
+// The tile with the lowest predicted time for a contraction of these extents; unknown ones are taken as large.
+Tile chooseTile(const TargetDescription &target, std::optional<int64_t> rows, std::optional<int64_t> columns,
+                std::optional<int64_t> depth);
+
+// Splits `columns` into panels of the tile's width and, for what is left, narrower ones of whole registers, then of
+// halves of a register down to one column.
+llvm::SmallVector<Panels> splitColumns(int64_t columns, const Tile &tile, unsigned lanes);
+
+}  // namespace crosscut
