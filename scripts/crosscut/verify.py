@@ -1,7 +1,7 @@
 """Compares every intermediate tensor of an ONNX model with ONNX Runtime, on any platform, and names the first node
 that diverges.
 
-The model is compiled with its intermediate tensors as outputs, a hundred at a time; ONNX Runtime runs the same model. An
+The model is compiled with its intermediate tensors as outputs, a hundred at a time; ONNX Runtime runs the same. An
 output keeps a tensor from being fused away, so the model is compared as it is, too: when only that one is wrong, single
 tensors are made outputs, one a compilation, by bisection.
 """
