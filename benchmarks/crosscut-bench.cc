@@ -182,7 +182,7 @@ std::string Call::verify(const Options &options) {
     if (!has_expected_[i]) continue;
     tool_comparison result = tool_compare(&outputs_[i], &expected_[i], options.atol, options.rtol);
     if (result.matches) continue;
-    char actual[160], wanted[160], text[400];
+    char actual[160], wanted[160], text[480];
     if (!result.same_shape) {
       tool_shape_text(&outputs_[i], actual, sizeof actual);
       tool_shape_text(&expected_[i], wanted, sizeof wanted);

@@ -3,18 +3,11 @@
 set(CROSSCUT_PLATFORMS x86_64-linux i686-linux armv7-linux aarch64-linux riscv64-linux riscv64-v128-linux
   riscv64-v256-linux riscv64-v512-linux cortex-m4-mps2 CACHE STRING "Platforms that the target `platforms` builds")
 
-cmake_path(GET CMAKE_BINARY_DIR FILENAME build_name)
-if(build_name STREQUAL "host")
-  cmake_path(GET CMAKE_BINARY_DIR PARENT_PATH CROSSCUT_PLATFORM_ROOT)
-else()
-  set(CROSSCUT_PLATFORM_ROOT ${CMAKE_BINARY_DIR}/platforms)
-endif()
-
 # One sub-build at a time: each uses all cores by itself.
 set_property(GLOBAL APPEND PROPERTY JOB_POOLS platforms=1)
 add_custom_target(platforms)
 foreach(platform IN LISTS CROSSCUT_PLATFORMS)
-  set(binary_dir ${CROSSCUT_PLATFORM_ROOT}/${platform})
+  set(binary_dir ${CROSSCUT_SUBBUILD_ROOT}/${platform})
   add_custom_command(OUTPUT ${binary_dir}/build.ninja
     COMMAND ${CMAKE_COMMAND} --preset ${platform} -B ${binary_dir} -DCROSSCUT_DEPS_DIR=${CROSSCUT_DEPS_DIR}
       -DCROSSCUT_BUILD_TESTS=${CROSSCUT_BUILD_TESTS} -DCROSSCUT_COUNT_PLUGIN=$<TARGET_FILE:crosscut-count>

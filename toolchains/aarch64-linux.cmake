@@ -1,7 +1,7 @@
 # 64-bit ARM Linux.
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR aarch64)
-set(CROSSCUT_TARGET aarch64-linux)
+set(CROSSCUT_PLATFORM_NAME aarch64-linux)
 
 set(CMAKE_C_COMPILER aarch64-linux-gnu-gcc)
 set(CMAKE_CXX_COMPILER aarch64-linux-gnu-g++)

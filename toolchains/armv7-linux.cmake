@@ -1,7 +1,7 @@
 # 32-bit ARM Linux, hard float, NEON.
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR armv7)
-set(CROSSCUT_TARGET armv7-linux)
+set(CROSSCUT_PLATFORM_NAME armv7-linux)
 
 set(CMAKE_C_COMPILER arm-linux-gnueabihf-gcc)
 set(CMAKE_CXX_COMPILER arm-linux-gnueabihf-g++)

@@ -1,7 +1,8 @@
 # Bare-metal Cortex-M4F on the MPS2 board of QEMU (AN386). Programs end through semihosting.
 set(CMAKE_SYSTEM_NAME Generic)
 set(CMAKE_SYSTEM_PROCESSOR armv7em)
-set(CROSSCUT_TARGET cortex-m4)
+set(CROSSCUT_PLATFORM_NAME cortex-m4-mps2)
+set(CROSSCUT_TARGET cortex-m4)  # the compiler's name
 
 set(CMAKE_C_COMPILER arm-none-eabi-gcc)
 set(CMAKE_C_FLAGS_INIT "-mcpu=cortex-m4 -mthumb -mfloat-abi=hard -mfpu=fpv4-sp-d16")

@@ -1,7 +1,7 @@
 # 32-bit x86 Linux. The emulated CPU has SSE2 and nothing newer, as a Pentium 4 has.
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR i686)
-set(CROSSCUT_TARGET i686-linux)
+set(CROSSCUT_PLATFORM_NAME i686-linux)
 
 set(CMAKE_C_COMPILER i686-linux-gnu-gcc)
 set(CMAKE_CXX_COMPILER i686-linux-gnu-g++)

@@ -1,7 +1,7 @@
 # 64-bit RISC-V Linux on a CPU with vector registers of 512 bits.
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR riscv64)
-set(CROSSCUT_TARGET riscv64-v512-linux)
+set(CROSSCUT_PLATFORM_NAME riscv64-v512-linux)
 set(CROSSCUT_DEPS_PLATFORM riscv64-linux)  # the same ABI and baseline, so the same libraries
 set(CMAKE_C_COMPILER riscv64-linux-gnu-gcc)
 set(CMAKE_CXX_COMPILER riscv64-linux-gnu-g++)

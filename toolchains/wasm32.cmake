@@ -1,7 +1,7 @@
 # WebAssembly, 32 bit, without an operating system. Modules are run by Node.js through a script that gives them memory.
 set(CMAKE_SYSTEM_NAME Generic)
 set(CMAKE_SYSTEM_PROCESSOR wasm32)
-set(CROSSCUT_TARGET wasm32)
+set(CROSSCUT_PLATFORM_NAME wasm32)
 
 set(CMAKE_C_COMPILER clang-22)
 set(CMAKE_C_COMPILER_TARGET wasm32-unknown-unknown)

@@ -1,7 +1,7 @@
 # x86-64 Linux. Runs as it is on an x86-64 machine.
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR x86_64)
-set(CROSSCUT_TARGET x86_64-linux)
+set(CROSSCUT_PLATFORM_NAME x86_64-linux)
 
 set(CMAKE_C_COMPILER x86_64-linux-gnu-gcc)
 set(CMAKE_CXX_COMPILER x86_64-linux-gnu-g++)
