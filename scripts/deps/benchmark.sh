@@ -14,6 +14,7 @@ archive=$work/benchmark_$version.orig.tar.gz
 fetch() {
   local apt=$work/apt options suites
   mkdir -p "$apt/lists/partial" "$apt/cache/partial"
+  # shellcheck disable=SC2016  # apt's variables
   suites=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
     grep -E ' bookworm main$' | head -n 1)
   [ -n "$suites" ] || die "apt's sources name no Debian bookworm main"
@@ -31,7 +32,7 @@ build_for() {
   key=$(key_of "$version" "$sha256" "$0" "$root/toolchains/$platform.cmake" "$(g++ -dumpfullversion)")
   is_done "$deps/benchmark-$platform.stamp" "$key" && return
   say "Google Benchmark $version: building for $platform"
-  rm -rf "$work/$platform"
+  rm -rf "${work:?}/$platform"
   quietly "$work/$platform.log" cmake -G Ninja -S "$work/source" -B "$work/$platform" -DCMAKE_BUILD_TYPE=Release \
     "${compiler[@]}" -DCMAKE_CXX_COMPILER_LAUNCHER=ccache -DCMAKE_INSTALL_PREFIX="$deps/$platform" \
     -DCMAKE_INSTALL_LIBDIR=lib -DBENCHMARK_ENABLE_TESTING=OFF -DBENCHMARK_ENABLE_GTEST_TESTS=OFF \

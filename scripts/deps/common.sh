@@ -1,7 +1,7 @@
 # Shared by scripts/setup and the scripts of this folder: places, progress and stamps.
 # A step is done when its stamp holds the step's key; the key names everything that the result depends on, so that a
 # changed version, script or compiler does the step again, and a killed one starts over.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 build=$root/build
