@@ -1,0 +1,143 @@
+// What the layers of the runtime know of each other. Everything compiled from core/ and loaders/ stands without a C
+// library, but for the four memory functions that every C compiler may call.
+#ifndef CROSSCUT_CORE_INTERNAL_H
+#define CROSSCUT_CORE_INTERNAL_H
+
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "crosscut/module.h"
+#include "crosscut/session.h"
+
+// Freestanding compilers still expect these from somewhere; the headers that declare them may be missing.
+void *memcpy(void *to, const void *from, size_t bytes);
+void *memset(void *to, int value, size_t bytes);
+int memcmp(const void *a, const void *b, size_t bytes);
+
+#define XCUT_COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+// ---- text.c ----------------------------------------------------------------------------------------------------------
+
+// A bounded line of text. Knows %s %c %d %u %x %zu %llu %lld %llx %%; bytes that would break a terminal become '?'.
+typedef struct xcut_text {
+  char *data;
+  size_t bytes;
+  size_t used;
+} xcut_text;
+
+xcut_text xcut_text_begin(char *data, size_t bytes);
+void xcut_text_add(xcut_text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+// Writes the message, if `error` is not null, and returns `status`.
+xcut_status xcut_fail(xcut_error *error, xcut_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+bool xcut_same_text(const char *a, const char *b);
+
+// ---- module.c, table.c -----------------------------------------------------------------------------------------------
+
+struct xcut_module {
+  xcut_allocator allocator;
+  const xcut_platform *platform;
+  const xcut_module_table *table;
+  const xcut_variant *variant;  // null: inspection only
+  const uint8_t *weights;
+  uint64_t image_bytes;
+  // What unloading gives back; null when nothing.
+  void *code;
+  size_t code_bytes;
+  void *file;
+  size_t file_bytes;
+  void *weights_copy;
+};
+
+// What a field holding an xcut_offset points to; null when absent. Only for offsets that xcut_table_check passed.
+const void *xcut_at(const xcut_offset *field);
+const char *xcut_text_at(const xcut_offset *field);  // "" when absent
+
+// Checks that everything the table at `table_at` refers to lies inside `base` ... `base + bytes` and makes sense.
+// `base` is 16-byte aligned.
+xcut_status xcut_table_check(const uint8_t *base, uint64_t bytes, uint64_t table_at, xcut_error *error);
+
+// Chooses the first variant that the machine can run.
+xcut_status xcut_variant_choose(const xcut_module_table *table, const xcut_cpu *cpu, const xcut_variant **out,
+                                xcut_error *error);
+
+// ---- session.c, devices/ ---------------------------------------------------------------------------------------------
+
+// What a session does.
+enum { XCUT_PHASE_IDLE = 0, XCUT_PHASE_CALL = 1, XCUT_PHASE_ASYNC = 2 };
+
+// The part of a session that devices see. The environment comes first: modules hand its address back.
+typedef struct xcut_run {
+  xcut_env env;
+  xcut_session *session;
+  xcut_device *device;
+} xcut_run;
+
+typedef struct xcut_device_ops {
+  size_t run_bytes;  // of the device's own record of a session, beginning with xcut_run
+  void (*run_begin)(xcut_run *run);
+  // Runs xcut_session_execute() in this thread, with all of the device's help.
+  void (*invoke)(xcut_run *run);
+  // Starts it; wait returns true when it is done.
+  void (*start)(xcut_run *run);
+  bool (*wait)(xcut_run *run, uint64_t timeout_ns);
+  void (*destroy)(xcut_device *device);
+} xcut_device_ops;
+
+struct xcut_device {
+  const xcut_device_ops *ops;
+  const char *name;
+  xcut_allocator allocator;
+  const xcut_platform *platform;
+  uint32_t threads;
+};
+
+xcut_status xcut_device_create_sync(const xcut_device_options *options, xcut_device **out, xcut_error *error);
+xcut_status xcut_device_create_task(const xcut_device_options *options, xcut_device **out, xcut_error *error);
+
+struct xcut_session {
+  xcut_allocator allocator;
+  const xcut_module *module;
+  const xcut_function_info *info;
+  xcut_device *device;
+  const xcut_entry *entry;
+  xcut_call call;
+  xcut_tensor *tensors;    // [inputs, outputs, state]
+  int64_t (*dims)[XCUT_MAX_RANK];
+  bool *allocated;         // outputs that allocate_output made during this call
+  xcut_value *outputs;     // the caller's, during a call
+  void *state;
+  size_t state_bytes;
+  void *arena;
+  size_t arena_bytes;
+  bool arena_lent;
+  xcut_kernel_time *times;
+  int32_t result;     // of the entry point
+  atomic_uint phase;  // XCUT_PHASE_*
+  xcut_run *run;
+};
+
+// Calls the session's entry point in this thread; the device has set up the environment.
+void xcut_session_execute(xcut_session *session);
+
+// The environment's allocate_output.
+void *xcut_session_allocate_output(xcut_env *env, uint32_t output, uint64_t bytes);
+
+// Index of a kernel of the session's variant, or the number of kernels when it is none.
+uint32_t xcut_session_kernel_index(const xcut_session *session, xcut_kernel_fn kernel);
+
+// ---- loaders/elf/arch ------------------------------------------------------------------------------------------------
+
+// Puts the floating-point environment to its default, and back.
+uint64_t xcut_float_enter(void);
+void xcut_float_leave(uint64_t saved);
+
+// Tells the CPU that another thread is waited for.
+void xcut_cpu_relax(void);
+
+#endif  // CROSSCUT_CORE_INTERNAL_H

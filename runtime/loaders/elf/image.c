@@ -1,0 +1,235 @@
+// Checks of a module file, before any of it is mapped executable.
+//
+// A module is a shared object with one read-execute segment that begins at the file's first byte, and nothing that a
+// dynamic linker would have to do. Section headers are for tools and never read here.
+#include "loaders/elf/image.h"
+
+enum {
+  kClass32 = 1, kClass64 = 2, kLittle = 1, kBig = 2,
+  kTypeShared = 3,
+  kMachine386 = 3, kMachineArm = 40, kMachineX86_64 = 62, kMachineAArch64 = 183, kMachineRiscv = 243,
+  kSegmentLoad = 1, kSegmentDynamic = 2, kSegmentInterp = 3, kSegmentTls = 7,
+  kExecute = 1, kWrite = 2, kRead = 4,
+};
+
+// The fields of the file and program headers, of either class.
+typedef struct header {
+  uint16_t type, machine, header_bytes, entry_bytes, segments;
+  uint32_t version;
+  uint64_t entry, segments_at;
+} header;
+
+typedef struct segment {
+  uint32_t type, flags;
+  uint64_t offset, address, file_bytes, memory_bytes;
+} segment;
+
+static bool machine_is_little(void) {
+  const uint16_t one = 1;
+  uint8_t first;
+  memcpy(&first, &one, 1);
+  return first == 1;
+}
+
+// Fields are read bytewise: headers of a foreign class need not be aligned for this machine.
+static uint16_t get16(const uint8_t *p) {
+  uint16_t v;
+  memcpy(&v, p, sizeof v);
+  return v;
+}
+static uint32_t get32(const uint8_t *p) {
+  uint32_t v;
+  memcpy(&v, p, sizeof v);
+  return v;
+}
+static uint64_t get64(const uint8_t *p) {
+  uint64_t v;
+  memcpy(&v, p, sizeof v);
+  return v;
+}
+
+static void read_header(const uint8_t *p, bool wide, header *h) {
+  *h = (header){.type = get16(p + 16), .machine = get16(p + 18), .version = get32(p + 20)};
+  if (wide) {
+    h->entry = get64(p + 24);
+    h->segments_at = get64(p + 32);
+    h->header_bytes = get16(p + 52);
+    h->entry_bytes = get16(p + 54);
+    h->segments = get16(p + 56);
+  } else {
+    h->entry = get32(p + 24);
+    h->segments_at = get32(p + 28);
+    h->header_bytes = get16(p + 40);
+    h->entry_bytes = get16(p + 42);
+    h->segments = get16(p + 44);
+  }
+}
+
+static void read_segment(const uint8_t *p, bool wide, segment *s) {
+  if (wide) {
+    *s = (segment){get32(p), get32(p + 4), get64(p + 8), get64(p + 16), get64(p + 32), get64(p + 40)};
+  } else {
+    *s = (segment){get32(p), get32(p + 24), get32(p + 4), get32(p + 8), get32(p + 16), get32(p + 20)};
+  }
+}
+
+static uint32_t arch_of(uint16_t machine, bool wide) {
+  switch (machine) {
+    case kMachine386: return wide ? XCUT_ARCH_OTHER : XCUT_ARCH_X86;
+    case kMachineArm: return wide ? XCUT_ARCH_OTHER : XCUT_ARCH_ARM;
+    case kMachineX86_64: return wide ? XCUT_ARCH_X86_64 : XCUT_ARCH_OTHER;
+    case kMachineAArch64: return wide ? XCUT_ARCH_AARCH64 : XCUT_ARCH_OTHER;
+    case kMachineRiscv: return wide ? XCUT_ARCH_RISCV64 : XCUT_ARCH_RISCV32;
+    default: return XCUT_ARCH_OTHER;
+  }
+}
+
+static xcut_status check_header(const uint8_t *image, uint64_t bytes, bool *wide, header *h, xcut_error *error) {
+  if (bytes < 52) return xcut_fail(error, XCUT_E_IMAGE, "truncated: %llu bytes", (unsigned long long)bytes);
+  static const uint8_t magic[4] = {0x7f, 'E', 'L', 'F'};
+  if (memcmp(image, magic, 4) != 0) return xcut_fail(error, XCUT_E_IMAGE, "not a module: no ELF header");
+  if (image[4] != kClass32 && image[4] != kClass64) return xcut_fail(error, XCUT_E_IMAGE, "unknown ELF class");
+  if (image[5] != kLittle && image[5] != kBig) return xcut_fail(error, XCUT_E_IMAGE, "unknown ELF byte order");
+  if (image[6] != 1) return xcut_fail(error, XCUT_E_IMAGE, "unknown ELF version");
+  if ((image[5] == kLittle) != machine_is_little()) {
+    return xcut_fail(error, XCUT_E_TARGET, "module is %s-endian, this machine is not",
+                     image[5] == kLittle ? "little" : "big");
+  }
+  *wide = image[4] == kClass64;
+  if (*wide && bytes < 64) return xcut_fail(error, XCUT_E_IMAGE, "truncated: %llu bytes", (unsigned long long)bytes);
+  read_header(image, *wide, h);
+  if (h->type != kTypeShared) return xcut_fail(error, XCUT_E_IMAGE, "not a shared object (ELF type %u)", h->type);
+  if (h->version != 1) return xcut_fail(error, XCUT_E_IMAGE, "unknown ELF version");
+  unsigned size = *wide ? 56 : 32;
+  if (h->header_bytes != (*wide ? 64 : 52) || h->entry_bytes != size) {
+    return xcut_fail(error, XCUT_E_IMAGE, "ELF headers of unknown size");
+  }
+  if (h->segments == 0 || h->segments_at > bytes || (bytes - h->segments_at) / size < h->segments) {
+    return xcut_fail(error, XCUT_E_IMAGE, "truncated: program headers lie outside the file");
+  }
+  return XCUT_OK;
+}
+
+// A dynamic section may be there (every linker writes one) but must not ask for anything.
+static xcut_status check_dynamic(const uint8_t *image, const segment *s, bool wide, xcut_error *error) {
+  unsigned size = wide ? 16 : 8;
+  for (uint64_t at = 0; at + size <= s->file_bytes; at += size) {
+    const uint8_t *p = image + s->offset + at;
+    uint64_t tag = wide ? get64(p) : get32(p);
+    uint64_t value = wide ? get64(p + 8) : get32(p + 4);
+    switch (tag) {
+      case 0:
+        return XCUT_OK;
+      case 1:  // DT_NEEDED
+        return xcut_fail(error, XCUT_E_IMAGE, "module needs a shared library");
+      case 2:   // DT_PLTRELSZ
+      case 8:   // DT_RELASZ
+      case 18:  // DT_RELSZ
+      case 35:  // DT_RELRSZ
+        if (value != 0) return xcut_fail(error, XCUT_E_IMAGE, "module has relocations");
+        break;
+      case 12:  // DT_INIT
+      case 13:  // DT_FINI
+      case 22:  // DT_TEXTREL
+      case 27:  // DT_INIT_ARRAYSZ
+      case 28:  // DT_FINI_ARRAYSZ
+      case 33:  // DT_PREINIT_ARRAYSZ
+        if (value != 0 || tag == 22) return xcut_fail(error, XCUT_E_IMAGE, "module needs a dynamic linker");
+        break;
+      default:
+        break;
+    }
+  }
+  return xcut_fail(error, XCUT_E_IMAGE, "the dynamic section does not end");
+}
+
+static xcut_status check_segments(const uint8_t *image, uint64_t bytes, bool wide, const header *h, segment *load,
+                                  xcut_error *error) {
+  unsigned size = wide ? 56 : 32;
+  bool found = false;
+  for (unsigned i = 0; i < h->segments; ++i) {
+    segment s;
+    read_segment(image + h->segments_at + (uint64_t)i * size, wide, &s);
+    if (s.type == kSegmentInterp) return xcut_fail(error, XCUT_E_IMAGE, "module is a program (it has PT_INTERP)");
+    if (s.type == kSegmentTls) return xcut_fail(error, XCUT_E_IMAGE, "module has thread-local storage");
+    if (s.type != kSegmentLoad && s.type != kSegmentDynamic) continue;
+    if (s.offset > bytes || s.file_bytes > bytes - s.offset) {
+      return xcut_fail(error, XCUT_E_IMAGE, "truncated: segment %u lies outside the file", i);
+    }
+    if (s.type == kSegmentDynamic) {
+      xcut_status status = check_dynamic(image, &s, wide, error);
+      if (status) return status;
+      continue;
+    }
+    if (s.flags & kWrite) return xcut_fail(error, XCUT_E_IMAGE, "segment %u is writable", i);
+    if (found) return xcut_fail(error, XCUT_E_IMAGE, "more than one segment to load");
+    found = true;
+    if (s.flags != (kRead | kExecute)) return xcut_fail(error, XCUT_E_IMAGE, "segment %u is not read-execute", i);
+    if (s.offset != 0) return xcut_fail(error, XCUT_E_IMAGE, "segment %u does not begin at the file's start", i);
+    if (s.file_bytes != s.memory_bytes) return xcut_fail(error, XCUT_E_IMAGE, "segment %u has zero-filled memory", i);
+    *load = s;
+  }
+  if (!found) return xcut_fail(error, XCUT_E_IMAGE, "no segment to load");
+  return XCUT_OK;
+}
+
+static xcut_status check_table(const uint8_t *image, uint64_t bytes, const xcut_elf_image *elf, xcut_error *error) {
+  xcut_status status = xcut_table_check(image, elf->segment_bytes, elf->table_at, error);
+  if (status) return status;
+  const xcut_module_table *table = (const xcut_module_table *)(const void *)(image + elf->table_at);
+  if (table->arch != elf->arch) return xcut_fail(error, XCUT_E_IMAGE, "module table and ELF header differ in machine");
+  if (table->weights_bytes == 0 || (table->flags & XCUT_MODULE_EXTERNAL_WEIGHTS)) return XCUT_OK;
+  if (table->weights_offset % XCUT_ALIGNMENT != 0) {
+    return xcut_fail(error, XCUT_E_IMAGE, "weights are not %d-byte aligned", XCUT_ALIGNMENT);
+  }
+  if (table->weights_offset < table->checked_bytes || table->weights_offset > bytes ||
+      table->weights_bytes > bytes - table->weights_offset) {
+    return xcut_fail(error, XCUT_E_IMAGE, "truncated: weights lie outside the file");
+  }
+  return XCUT_OK;
+}
+
+// The checksum comes first, so that damage is called damage; only its own fields are read before.
+static xcut_status check_checksum(const uint8_t *image, uint64_t bytes, const xcut_elf_image *elf,
+                                  xcut_error *error) {
+  if (elf->table_at % 8 != 0 || elf->table_at > elf->segment_bytes ||
+      elf->segment_bytes - elf->table_at < sizeof(xcut_module_table)) {
+    return xcut_fail(error, XCUT_E_IMAGE, "not a Crosscut module: no module table at the entry address");
+  }
+  const uint8_t *table = image + elf->table_at;
+  if (get32(table) != XCUT_ABI_MAGIC) {
+    return xcut_fail(error, XCUT_E_IMAGE, "not a Crosscut module: no module table at the entry address");
+  }
+  uint16_t version = get16(table + offsetof(xcut_module_table, abi_version));
+  if (version != XCUT_ABI_VERSION) {
+    return xcut_fail(error, XCUT_E_VERSION, "module has ABI version %u, this runtime reads %d", version,
+                     XCUT_ABI_VERSION);
+  }
+  uint64_t checked = get64(table + offsetof(xcut_module_table, checked_bytes));
+  if (checked < elf->segment_bytes) return xcut_fail(error, XCUT_E_IMAGE, "the checksum does not cover the code");
+  if (checked > bytes) return xcut_fail(error, XCUT_E_IMAGE, "truncated: the checksum covers more than the file");
+  uint64_t at = elf->table_at + offsetof(xcut_module_table, checksum);
+  if (xcut_checksum(image, checked, at) != get32(image + at)) {
+    return xcut_fail(error, XCUT_E_IMAGE, "checksum differs: the module was changed or damaged");
+  }
+  return XCUT_OK;
+}
+
+xcut_status xcut_elf_check(const uint8_t *image, uint64_t bytes, xcut_elf_image *out, xcut_error *error) {
+  bool wide = false;
+  header h = {0};
+  segment load = {0};
+  xcut_status status = check_header(image, bytes, &wide, &h, error);
+  if (status == XCUT_OK) status = check_segments(image, bytes, wide, &h, &load, error);
+  if (status) return status;
+  *out = (xcut_elf_image){arch_of(h.machine, wide), load.file_bytes, 0};
+  if (h.entry < load.address || h.entry - load.address >= load.file_bytes) {
+    return xcut_fail(error, XCUT_E_IMAGE, "not a Crosscut module: no module table at the entry address");
+  }
+  out->table_at = h.entry - load.address;
+  if (out->arch == XCUT_ARCH_OTHER) {
+    return xcut_fail(error, XCUT_E_TARGET, "module is for an unknown machine (ELF machine %u)", h.machine);
+  }
+  status = check_checksum(image, bytes, out, error);
+  return status ? status : check_table(image, bytes, out, error);
+}
