@@ -1,0 +1,1 @@
+configure_fails("add_model\\(m\\): arguments without value: CPU")

@@ -1,0 +1,7 @@
+configure()
+build(m-aarch64-linux)
+check(EXISTS ${BINARY}/build/m-aarch64-linux.xcm)
+check(NOT EXISTS ${BINARY}/build/m-i686-linux.xcm)
+build()
+run_tests()
+check(output MATCHES "100% tests passed, 0 tests failed out of 5")

@@ -1,0 +1,7 @@
+# The same from an installation, found by its prefix.
+run(succeeds ${CMAKE_COMMAND} --install ${CROSSCUT_BUILD} --prefix ${BINARY}/prefix)
+set(CROSSCUT_BUILD ${BINARY}/prefix/lib/cmake/Crosscut)
+configure()
+build()
+run_tests()
+check(output MATCHES "100% tests passed, 0 tests failed out of 1")

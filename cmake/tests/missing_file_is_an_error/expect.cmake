@@ -1,0 +1,1 @@
+configure_fails("add_model\\(m\\): no such file: [^ ]*/nowhere.onnx")

@@ -1,0 +1,16 @@
+configure()
+build()
+foreach(module first-i686-linux first-aarch64-linux second)
+  check(EXISTS ${BINARY}/build/${module}.xcm)
+endforeach()
+
+build()
+check(NOT output MATCHES "Compiling model")
+
+file(TOUCH ${BINARY}/model.mlir)
+build()
+check(output MATCHES "Compiling model first-i686-linux")
+check(output MATCHES "Compiling model first-aarch64-linux")
+check(NOT output MATCHES "Compiling model second")
+build()
+check(NOT output MATCHES "Compiling model")
