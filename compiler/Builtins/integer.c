@@ -2,21 +2,21 @@
 // Nothing here may use the operator that it implements. Division by zero gives quotient 0, as on ARM, and never traps.
 #include "builtins.h"
 
-static inline unsigned leadingZeros32(uint32_t x) {
-  unsigned n = 0;
-  for (unsigned step = 16; step; step >>= 1)
+static inline int leadingZeros32(uint32_t x) {
+  int n = 0;
+  for (int step = 16; step; step >>= 1)
     if (!(x >> (32 - step))) n += step, x <<= step;
   return x ? n : 32;
 }
 
-static inline unsigned leadingZeros64(uint64_t x) {
+static inline int leadingZeros64(uint64_t x) {
   return x >> 32 ? leadingZeros32((uint32_t)(x >> 32)) : 32 + leadingZeros32((uint32_t)x);
 }
 
-int __clzsi2(uint32_t x) { return (int)leadingZeros32(x); }
-int __clzdi2(uint64_t x) { return (int)leadingZeros64(x); }
-int __ctzsi2(uint32_t x) { return 31 - (int)leadingZeros32(x & -x); }
-int __ctzdi2(uint64_t x) { return 63 - (int)leadingZeros64(x & -x); }
+int __clzsi2(uint32_t x) { return leadingZeros32(x); }
+int __clzdi2(uint64_t x) { return leadingZeros64(x); }
+int __ctzsi2(uint32_t x) { return 31 - leadingZeros32(x & -x); }
+int __ctzdi2(uint64_t x) { return 63 - leadingZeros64(x & -x); }
 
 int __popcountdi2(uint64_t x) {
   int count = 0;
@@ -29,9 +29,9 @@ int __popcountsi2(uint32_t x) { return __popcountdi2(x); }
 #define DIVIDE(type, zeros, quotient, rest, a, b)                                   \
   type quotient = 0, rest = a;                                                      \
   if (b && b <= a) {                                                                \
-    unsigned shift = zeros(b) - zeros(a);                                           \
+    int shift = zeros(b) - zeros(a);                                           \
     type divisor = b << shift;                                                      \
-    for (unsigned step = 0; step <= shift; ++step, divisor >>= 1) {                 \
+    for (int step = 0; step <= shift; ++step, divisor >>= 1) {                 \
       quotient <<= 1;                                                               \
       if (rest >= divisor) rest -= divisor, quotient |= 1;                          \
     }                                                                               \

@@ -10,7 +10,7 @@ namespace crosscut {
 
 namespace {
 struct CacheFacts {
-  const char* prefix;  // of LLVM's CPU name; the longest one that fits counts
+  const char *prefix;  // of LLVM's CPU name; the longest one that fits counts
   unsigned l1KiB, l2KiB, fmaLatency, fmaPipes;
 };
 }  // namespace
@@ -28,9 +28,9 @@ static const CacheFacts cacheTable[] = {
     {"cortex-m", 16, 64, 3, 1},         {"sifive-u", 32, 512, 5, 1},        {"pentium4", 16, 256, 5, 1},
 };
 
-static void describeCaches(const TargetSpec& spec, TargetDescription& description) {
+static void describeCaches(const TargetSpec &spec, TargetDescription &description) {
   size_t best = 0;
-  for (const CacheFacts& facts : cacheTable) {
+  for (const CacheFacts &facts : cacheTable) {
     StringRef prefix(facts.prefix);
     if (!StringRef(spec.cpu).starts_with(prefix) || prefix.size() < best) continue;
     best = prefix.size();
@@ -41,19 +41,20 @@ static void describeCaches(const TargetSpec& spec, TargetDescription& descriptio
   }
 }
 
-static void setVectors(TargetDescription& description, unsigned bits, unsigned registers, bool fma) {
+static void setVectors(TargetDescription &description, unsigned bits, unsigned registers, bool fma) {
   description.vectorBits = bits;
   description.vectorRegisters = registers;
   description.hasFma = fma;
 }
 
-static void setScalars(TargetDescription& description, unsigned registers, bool fma) {
+static void setScalars(TargetDescription &description, unsigned registers, bool fma) {
   setVectors(description, 0, registers, fma);
 }
 
-static void describeX86(const TargetSpec& spec, const MCSubtargetInfo& subtarget, TargetDescription& description) {
+static void describeX86(const TargetSpec &spec, const MCSubtargetInfo &subtarget, TargetDescription &description) {
   bool wide = spec.arch == XCUT_ARCH_X86_64;
   description.fmaPipes = 2;
+  description.hasRounding = hasFeature(subtarget, "sse4.1");
   if (hasFeature(subtarget, "avx512f")) {
     setVectors(description, 512, wide ? 32 : 8, true);
     description.foldsBroadcast = true;
@@ -64,8 +65,9 @@ static void describeX86(const TargetSpec& spec, const MCSubtargetInfo& subtarget
   }
 }
 
-static void describeArm(const MCSubtargetInfo& subtarget, TargetDescription& description) {
+static void describeArm(const MCSubtargetInfo &subtarget, TargetDescription &description) {
   bool fma = hasFeature(subtarget, "vfp4d16sp");
+  description.hasRounding = description.hasMinMaxNum = hasFeature(subtarget, "fp-armv8d16sp");
   if (hasFeature(subtarget, "neon")) {
     setVectors(description, 128, 16, fma);
     description.laneFma = true;
@@ -79,18 +81,20 @@ static void describeArm(const MCSubtargetInfo& subtarget, TargetDescription& des
   }
 }
 
-static void describeRiscv(const TargetSpec& spec, const MCSubtargetInfo& subtarget, TargetDescription& description) {
+static void describeRiscv(const TargetSpec &spec, const MCSubtargetInfo &subtarget, TargetDescription &description) {
   bool fp = hasFeature(subtarget, "f");
+  description.hasMinMaxNum = fp;
   if (hasFeature(subtarget, "zve32f")) {
     setVectors(description, spec.minVlenBits, 8, true);
     description.vectorGroup = 4;
     description.scalarFma = true;
+    description.avoidsVectorRtz = true;
   } else {
     setScalars(description, fp ? 32 : 16, fp);
   }
 }
 
-TargetDescription describeTarget(const TargetSpec& spec) {
+TargetDescription describeTarget(const TargetSpec &spec) {
   TargetDescription description;
   description.indexBits = spec.pointerBits;
   std::unique_ptr<MCSubtargetInfo> subtarget = createSubtarget(spec.triple, spec.cpu, spec.features);
@@ -100,6 +104,7 @@ TargetDescription describeTarget(const TargetSpec& spec) {
     case XCUT_ARCH_X86: describeX86(spec, *subtarget, description); break;
     case XCUT_ARCH_ARM: describeArm(*subtarget, description); break;
     case XCUT_ARCH_AARCH64:
+      description.hasRounding = description.hasMinMaxNum = has("fp-armv8");
       if (has("neon")) {
         setVectors(description, 128, 32, true);
         description.laneFma = true;
@@ -112,23 +117,17 @@ TargetDescription describeTarget(const TargetSpec& spec) {
     case XCUT_ARCH_RISCV64: describeRiscv(spec, *subtarget, description); break;
     case XCUT_ARCH_WASM32:
     case XCUT_ARCH_WASM64:
+      description.hasRounding = true;
       // The engine assigns registers; 16 is what it finds on the smallest machine it has SIMD for.
-      if (has("simd128"))
-        setVectors(description, 128, 16, has("relaxed-simd"));
-      else
-        setScalars(description, 16, false);
+      if (has("simd128")) setVectors(description, 128, 16, has("relaxed-simd"));
+      else setScalars(description, 16, false);
       break;
     default:
-      if (has("lasx"))
-        setVectors(description, 256, 32, true);
-      else if (has("lsx"))
-        setVectors(description, 128, 32, true);
-      else if (has("vsx"))
-        setVectors(description, 128, 64, true);
-      else if (has("vector-enhancements-1"))
-        setVectors(description, 128, 32, true);
-      else
-        setScalars(description, 16, true);
+      if (has("lasx")) setVectors(description, 256, 32, true);
+      else if (has("lsx")) setVectors(description, 128, 32, true);
+      else if (has("vsx")) setVectors(description, 128, 64, true);
+      else if (has("vector-enhancements-1")) setVectors(description, 128, 32, true);
+      else setScalars(description, 16, true);
   }
   describeCaches(spec, description);
   return description;

@@ -30,15 +30,15 @@ void initializeLLVMTargets() {
   });
 }
 
-std::unique_ptr<MCSubtargetInfo> createSubtarget(const Triple& triple, StringRef cpu, StringRef features) {
+std::unique_ptr<MCSubtargetInfo> createSubtarget(const Triple &triple, StringRef cpu, StringRef features) {
   initializeLLVMTargets();
   std::string error;
-  const llvm::Target* target = TargetRegistry::lookupTarget(triple, error);
+  const llvm::Target *target = TargetRegistry::lookupTarget(triple, error);
   if (!target) return nullptr;
   std::unique_ptr<MCSubtargetInfo> subtarget(target->createMCSubtargetInfo(triple, cpu, features));
   if (!subtarget) return nullptr;
   // What a CPU is tuned for says nothing about what it can run: drop those features from the set.
-  for (const SubtargetSubTypeKV& description : subtarget->getAllProcessorDescriptions()) {
+  for (const SubtargetSubTypeKV &description : subtarget->getAllProcessorDescriptions()) {
     if (cpu != description.Key) continue;
     FeatureBitset tuning = description.TuneImplies.getAsBitset() & ~description.Implies.getAsBitset();
     subtarget->setFeatureBits(subtarget->getFeatureBits() & ~tuning);
@@ -46,16 +46,16 @@ std::unique_ptr<MCSubtargetInfo> createSubtarget(const Triple& triple, StringRef
   return subtarget;
 }
 
-bool hasFeature(const MCSubtargetInfo& subtarget, StringRef name) {
+bool hasFeature(const MCSubtargetInfo &subtarget, StringRef name) {
   ArrayRef<SubtargetFeatureKV> features = subtarget.getAllProcessorFeatures();
-  const SubtargetFeatureKV* found = lower_bound(features, name);
+  const SubtargetFeatureKV *found = lower_bound(features, name);
   return found != features.end() && name == found->Key && subtarget.hasFeature(found->Value);
 }
 
 namespace {
 struct FeatureBit {
   unsigned bit;
-  const char* name;
+  const char *name;
 };
 }  // namespace
 
@@ -114,7 +114,7 @@ static const FeatureBit riscvBits[] = {
     {XCUT_RISCV_ZBA, "zba"}, {XCUT_RISCV_ZBB, "zbb"}, {XCUT_RISCV_ZBS, "zbs"},
 };
 
-uint32_t moduleArchitecture(const Triple& triple) {
+uint32_t moduleArchitecture(const Triple &triple) {
   switch (triple.getArch()) {
     case Triple::x86_64: return XCUT_ARCH_X86_64;
     case Triple::x86: return XCUT_ARCH_X86;
@@ -132,7 +132,7 @@ uint32_t moduleArchitecture(const Triple& triple) {
   }
 }
 
-uint64_t moduleFeatureBits(const Triple& triple, const MCSubtargetInfo& subtarget) {
+uint64_t moduleFeatureBits(const Triple &triple, const MCSubtargetInfo &subtarget) {
   ArrayRef<FeatureBit> table;
   uint64_t bits = 0;
   switch (moduleArchitecture(triple)) {
@@ -148,16 +148,16 @@ uint64_t moduleFeatureBits(const Triple& triple, const MCSubtargetInfo& subtarge
     case XCUT_ARCH_RISCV64: table = riscvBits; break;
     default: break;
   }
-  for (const FeatureBit& feature : table)
+  for (const FeatureBit &feature : table)
     if (hasFeature(subtarget, feature.name)) bits |= UINT64_C(1) << feature.bit;
   return bits;
 }
 
-std::string featureDifference(const Triple& triple, StringRef cpu, const MCSubtargetInfo& subtarget) {
+std::string featureDifference(const Triple &triple, StringRef cpu, const MCSubtargetInfo &subtarget) {
   std::unique_ptr<MCSubtargetInfo> baseline = createSubtarget(triple, "", "");
   std::unique_ptr<MCSubtargetInfo> own = createSubtarget(triple, cpu, "");
   std::vector<std::string> difference;
-  for (const SubtargetFeatureKV& feature : subtarget.getAllProcessorFeatures()) {
+  for (const SubtargetFeatureKV &feature : subtarget.getAllProcessorFeatures()) {
     bool here = subtarget.hasFeature(feature.Value);
     if (here && !baseline->hasFeature(feature.Value)) difference.push_back((Twine("+") + feature.Key).str());
     if (!here && (baseline->hasFeature(feature.Value) || own->hasFeature(feature.Value)))

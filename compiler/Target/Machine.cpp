@@ -14,7 +14,7 @@ using namespace llvm;
 namespace crosscut {
 
 // The calling convention inside a module: the widest that the CPU has registers for.
-static std::string abiName(const TargetSpec& spec) {
+static std::string abiName(const TargetSpec &spec) {
   if (!spec.triple.isRISCV()) return spec.triple.isLoongArch() ? "lp64d" : "";
   std::unique_ptr<MCSubtargetInfo> subtarget = createSubtarget(spec.triple, spec.cpu, spec.features);
   std::string base = spec.pointerBits == 64 ? "lp64" : "ilp32";
@@ -27,10 +27,10 @@ static CodeGenOptLevel codegenLevel(unsigned optLevel) {
   return optLevel == 1 ? CodeGenOptLevel::Less : CodeGenOptLevel::Aggressive;
 }
 
-Expected<std::unique_ptr<TargetMachine>> createTargetMachine(const TargetSpec& spec, unsigned optLevel) {
+Expected<std::unique_ptr<TargetMachine>> createTargetMachine(const TargetSpec &spec, unsigned optLevel) {
   initializeLLVMTargets();
   std::string error;
-  const llvm::Target* target = TargetRegistry::lookupTarget(spec.codeTriple, error);
+  const llvm::Target *target = TargetRegistry::lookupTarget(spec.codeTriple, error);
   if (!target) return createStringError(inconvertibleErrorCode(), error);
   TargetOptions options;
   options.FunctionSections = true;
@@ -50,21 +50,21 @@ Expected<std::unique_ptr<TargetMachine>> createTargetMachine(const TargetSpec& s
   return machine;
 }
 
-void listTargets(raw_ostream& out) {
+void listTargets(raw_ostream &out) {
   size_t width = 0;
-  for (const Platform& platform : platforms()) width = std::max(width, strlen(platform.name));
-  for (const Platform& platform : platforms())
+  for (const Platform &platform : platforms()) width = std::max(width, strlen(platform.name));
+  for (const Platform &platform : platforms())
     out << left_justify(platform.name, width) << "  " << (platform.tested ? "tested      " : "compile-only") << "  "
         << left_justify(platform.triple, 35) << " " << left_justify(platform.cpu, 12) << " " << platform.what << "\n";
   out << "Other triples: any with one of the architectures " << supportedArchitectures() << " (compile-only).\n";
 }
 
-Error listCpus(raw_ostream& out, StringRef target) {
+Error listCpus(raw_ostream &out, StringRef target) {
   Expected<TargetSpec> spec = resolveTarget(target, "", "");
   if (!spec) return spec.takeError();
   out << "CPUs for " << spec->triple.str() << " (without --cpu: " << spec->cpu << "):\n";
   std::unique_ptr<MCSubtargetInfo> subtarget = createSubtarget(spec->triple, "", "");
-  for (const SubtargetSubTypeKV& description : subtarget->getAllProcessorDescriptions())
+  for (const SubtargetSubTypeKV &description : subtarget->getAllProcessorDescriptions())
     out << "  " << description.Key << "\n";
   return Error::success();
 }

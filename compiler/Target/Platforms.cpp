@@ -33,13 +33,13 @@ static const Platform table[] = {
 
 ArrayRef<Platform> platforms() { return table; }
 
-const Platform* findPlatform(StringRef name) {
-  for (const Platform& platform : table)
+const Platform *findPlatform(StringRef name) {
+  for (const Platform &platform : table)
     if (name == platform.name) return &platform;
   return nullptr;
 }
 
-static CpuDefault armDefault(const Triple& triple) {
+static CpuDefault armDefault(const Triple &triple) {
   switch (triple.getSubArch()) {
     case Triple::ARMSubArch_v6m: return {"cortex-m0", ""};
     case Triple::ARMSubArch_v7m: return {"cortex-m3", ""};
@@ -54,7 +54,7 @@ static CpuDefault armDefault(const Triple& triple) {
   }
 }
 
-CpuDefault defaultCpu(const Triple& triple) {
+CpuDefault defaultCpu(const Triple &triple) {
   switch (triple.getArch()) {
     case Triple::x86_64: return {"x86-64-v3", ""};
     case Triple::x86: return {"pentium4", ""};
@@ -80,7 +80,7 @@ StringRef supportedArchitectures() {
          "loongarch64, powerpc64le, s390x";
 }
 
-bool isSupportedArchitecture(const Triple& triple) {
+bool isSupportedArchitecture(const Triple &triple) {
   switch (triple.getArch()) {
     case Triple::x86_64: return !triple.isX32();
     case Triple::x86:

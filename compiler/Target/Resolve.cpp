@@ -14,14 +14,14 @@ using namespace llvm;
 
 namespace crosscut {
 
-static Error problem(const Twine& message) { return createStringError(inconvertibleErrorCode(), message); }
+static Error problem(const Twine &message) { return createStringError(inconvertibleErrorCode(), message); }
 
-static bool isX86(const Triple& triple) {
+static bool isX86(const Triple &triple) {
   return triple.getArch() == Triple::x86_64 || triple.getArch() == Triple::x86;
 }
 
 // Whether code for `triple` runs on this machine. Bare-metal triples are never native.
-static bool isNative(const Triple& triple) {
+static bool isNative(const Triple &triple) {
   Triple host(sys::getDefaultTargetTriple());
   return triple.getArch() == host.getArch() && triple.getOS() == host.getOS();
 }
@@ -30,9 +30,9 @@ static bool isNative(const Triple& triple) {
 // an error here, not something to ignore.
 static Expected<Triple> parseTriple(StringRef text) {
   Triple triple(Triple::normalize(text));
-  auto fail = [&](const Twine& why) {
+  auto fail = [&](const Twine &why) {
     std::vector<StringRef> names;
-    for (const Platform& platform : platforms()) names.push_back(platform.name);
+    for (const Platform &platform : platforms()) names.push_back(platform.name);
     return problem("unknown target '" + text + "': " + why + nearMatches(text, names) +
                    " (--list-targets shows the platforms; triples are as compilers know them)");
   };
@@ -58,18 +58,18 @@ static Expected<Triple> parseTriple(StringRef text) {
   return triple;
 }
 
-static std::vector<StringRef> cpuNames(const MCSubtargetInfo& subtarget) {
+static std::vector<StringRef> cpuNames(const MCSubtargetInfo &subtarget) {
   std::vector<StringRef> names;
-  for (const SubtargetSubTypeKV& description : subtarget.getAllProcessorDescriptions())
+  for (const SubtargetSubTypeKV &description : subtarget.getAllProcessorDescriptions())
     names.push_back(description.Key);
   return names;
 }
 
-static Error checkFeatureList(const MCSubtargetInfo& subtarget, StringRef features, StringRef triple) {
+static Error checkFeatureList(const MCSubtargetInfo &subtarget, StringRef features, StringRef triple) {
   SmallVector<StringRef> parts;
   features.split(parts, ',', -1, false);
   std::vector<StringRef> known;
-  for (const SubtargetFeatureKV& feature : subtarget.getAllProcessorFeatures()) known.push_back(feature.Key);
+  for (const SubtargetFeatureKV &feature : subtarget.getAllProcessorFeatures()) known.push_back(feature.Key);
   for (StringRef part : parts) {
     if (!part.starts_with("+") && !part.starts_with("-"))
       return problem("--features: '" + part + "' starts with neither + nor -");
@@ -81,11 +81,11 @@ static Error checkFeatureList(const MCSubtargetInfo& subtarget, StringRef featur
 }
 
 // Combinations on which LLVM would abort or produce code that no such machine runs.
-static Error checkCombination(const TargetSpec& spec, const MCSubtargetInfo& subtarget) {
-  auto fail = [&](const Twine& why) {
+static Error checkCombination(const TargetSpec &spec, const MCSubtargetInfo &subtarget) {
+  auto fail = [&](const Twine &why) {
     return problem("CPU '" + spec.cpu + "' does not fit target '" + spec.triple.str() + "': " + why);
   };
-  const Triple& triple = spec.triple;
+  const Triple &triple = spec.triple;
   if (triple.getArch() == Triple::x86_64 && !hasFeature(subtarget, "64bit")) return fail("it has no 64-bit mode");
   if (triple.getArch() == Triple::x86 && !hasFeature(subtarget, "sse2")) return fail("kernels need SSE2");
   if (spec.arch == XCUT_ARCH_ARM) {
@@ -106,7 +106,7 @@ static Error checkCombination(const TargetSpec& spec, const MCSubtargetInfo& sub
 
 // The triple that LLVM compiles for: freestanding, whatever the platform's own operating system, since a module imports
 // nothing. Hard float where the CPU has it: only pointers and integers cross the module's boundary.
-static Triple codeTripleOf(const TargetSpec& spec, const MCSubtargetInfo& subtarget) {
+static Triple codeTripleOf(const TargetSpec &spec, const MCSubtargetInfo &subtarget) {
   std::string arch = spec.triple.getArchName().str();
   if (spec.triple.isWasm()) return Triple(arch + "-unknown-unknown");
   if (spec.arch == XCUT_ARCH_X86) return Triple("i386-pc-linux-elf");
@@ -115,7 +115,7 @@ static Triple codeTripleOf(const TargetSpec& spec, const MCSubtargetInfo& subtar
   return Triple(arch + "-pc-linux-elf");
 }
 
-static uint32_t vectorLengthOf(const Triple& triple, const MCSubtargetInfo& subtarget) {
+static uint32_t vectorLengthOf(const Triple &triple, const MCSubtargetInfo &subtarget) {
   if (!triple.isRISCV() || !hasFeature(subtarget, "zve32x")) return 0;
   uint32_t bits = 32;
   for (uint32_t length = 64; length <= 65536; length *= 2)
@@ -125,7 +125,7 @@ static uint32_t vectorLengthOf(const Triple& triple, const MCSubtargetInfo& subt
 
 // On ARM the floating-point unit is an option of most CPUs, and LLVM leaves it out unless told: what clang and gcc
 // take as present, this does too.
-static std::string usualArmFeatures(const TargetSpec& spec) {
+static std::string usualArmFeatures(const TargetSpec &spec) {
   ARM::ArchKind arch = spec.cpu == "generic" ? ARM::parseArch(spec.triple.getArchName()) : ARM::parseCPUArch(spec.cpu);
   std::vector<StringRef> features;
   ARM::getFPUFeatures(ARM::getDefaultFPU(spec.cpu, arch), features);
@@ -133,7 +133,7 @@ static std::string usualArmFeatures(const TargetSpec& spec) {
 }
 
 // The CPU and its features before the user's own: the platform's, this machine's, or what the user named.
-static Error chooseCpu(TargetSpec& spec, const Platform* platform, StringRef cpu, std::string& features) {
+static Error chooseCpu(TargetSpec &spec, const Platform *platform, StringRef cpu, std::string &features) {
   CpuDefault named = platform ? CpuDefault{platform->cpu, platform->features} : defaultCpu(spec.triple);
   // Only a native build without a platform's own features means this machine: riscv64-v256-linux says what it is.
   bool native = isNative(spec.triple) && (!platform || platform->features[0] == 0);
@@ -144,7 +144,7 @@ static Error chooseCpu(TargetSpec& spec, const Platform* platform, StringRef cpu
                      spec.triple.getArchName());
     spec.cpu = sys::getHostCPUName().str();
     if (spec.cpu.empty() || spec.cpu == "generic") spec.cpu = named.cpu;
-    for (const auto& feature : sys::getHostCPUFeatures())
+    for (const auto &feature : sys::getHostCPUFeatures())
       features += (feature.getValue() ? ",+" : ",-") + feature.getKey().str();
     return Error::success();
   }
@@ -167,7 +167,7 @@ static Error chooseCpu(TargetSpec& spec, const Platform* platform, StringRef cpu
 Expected<TargetSpec> resolveTarget(StringRef target, StringRef cpu, StringRef userFeatures) {
   initializeLLVMTargets();
   TargetSpec spec;
-  const Platform* platform = findPlatform(target);
+  const Platform *platform = findPlatform(target);
   if (target.empty()) {
     spec.triple = Triple(sys::getDefaultTargetTriple());
     if (!isSupportedArchitecture(spec.triple))

@@ -19,12 +19,13 @@ namespace crosscut {
 
 // A target as resolved from --target, --cpu and --features; printed to the user, recorded in the module.
 struct TargetSpec {
-  llvm::Triple triple;     // as the user gave it, normalised (aarch64-unknown-linux-gnu)
-  llvm::Triple codeTriple; // what LLVM compiles for (aarch64-pc-linux-elf: freestanding, hard float where there is one)
-  std::string platform;    // name when the user gave a platform ("aarch64-linux"), else empty
-  std::string cpu;         // LLVM's name, never empty, "generic" only when asked for
-  std::string features;    // every feature that differs from the architecture's baseline, "+a,-b"
-  uint32_t arch = 0;       // XCUT_ARCH_*
+  llvm::Triple triple;  // as the user gave it, normalised (aarch64-unknown-linux-gnu)
+  llvm::Triple
+      codeTriple;        // what LLVM compiles for (aarch64-pc-linux-elf: freestanding, hard float where there is one)
+  std::string platform;  // name when the user gave a platform ("aarch64-linux"), else empty
+  std::string cpu;       // LLVM's name, never empty, "generic" only when asked for
+  std::string features;  // every feature that differs from the architecture's baseline, "+a,-b"
+  uint32_t arch = 0;     // XCUT_ARCH_*
   uint64_t requiredFeatures = 0;  // bits XCUT_<ARCH>_*
   uint32_t minVlenBits = 0, maxVlenBits = 0;
   bool littleEndian = true;
@@ -33,14 +34,18 @@ struct TargetSpec {
 
 // Facts that code generation chooses tiles from.
 struct TargetDescription {
-  unsigned indexBits = 64;        // width of index arithmetic
-  unsigned vectorBits = 0;        // of one architectural register (RVV: the minimum VLEN); 0: scalar core
-  unsigned vectorGroup = 1;       // registers that one operation should span (RVV: LMUL 4), else 1
-  unsigned vectorRegisters = 0;   // how many of them (groups count once: RVV with LMUL 4 has 8)
-  bool hasFma = false;            // fused multiply-add on vectors (and scalars, when vectorBits is 0)
-  bool laneFma = false;           // multiply-add by an element of a register (NEON): load several k at once
-  bool scalarFma = false;         // multiply-add by a scalar register without a broadcast (RVV)
-  bool foldsBroadcast = false;    // multiply-add reads and broadcasts a memory operand (AVX-512)
+  unsigned indexBits = 64;       // width of index arithmetic
+  unsigned vectorBits = 0;       // of one architectural register (RVV: the minimum VLEN); 0: scalar core
+  unsigned vectorGroup = 1;      // registers that one operation should span (RVV: LMUL 4), else 1
+  unsigned vectorRegisters = 0;  // how many of them (groups count once: RVV with LMUL 4 has 8)
+  bool hasFma = false;           // fused multiply-add on vectors (and scalars, when vectorBits is 0)
+  bool laneFma = false;          // multiply-add by an element of a register (NEON): load several k at once
+  bool scalarFma = false;        // multiply-add by a scalar register without a broadcast (RVV)
+  bool foldsBroadcast = false;   // multiply-add reads and broadcasts a memory operand (AVX-512)
+  bool hasRounding = false;      // floor, ceil, trunc and roundeven are instructions on vectors and scalars (SSE4.1,
+                                 // AArch64, wasm, ARMv8-M); false for RVV, where LLVM makes conversions of them
+  bool hasMinMaxNum = false;  // maxnumf, minnumf are instructions (AArch64, ARMv8, RISC-V F); else LLVM may call fmaxf
+  bool avoidsVectorRtz = false;  // RVV: float to integer by lrint, as QEMU 7.2 aborts on vfcvt.rtz
   unsigned fmaLatency = 4, fmaPipes = 1;
   uint64_t l1Bytes = 32768, l2Bytes = 262144, lineBytes = 64;
 

@@ -10,17 +10,17 @@ namespace crosscut::test {
 
 inline int failures = 0;
 
-inline void expect(bool holds, const llvm::Twine& statement) {
+inline void expect(bool holds, const llvm::Twine &statement) {
   if (holds) return;
   ++failures;
   llvm::errs() << "FAILED: " << statement << "\n";
 }
 
-inline void expectEqual(const llvm::Twine& what, const llvm::Twine& actual, const llvm::Twine& expected) {
+inline void expectEqual(const llvm::Twine &what, const llvm::Twine &actual, const llvm::Twine &expected) {
   expect(actual.str() == expected.str(), what + ": expected '" + expected.str() + "', got '" + actual.str() + "'");
 }
 
-inline void expectContains(const llvm::Twine& what, llvm::StringRef text, llvm::StringRef part) {
+inline void expectContains(const llvm::Twine &what, llvm::StringRef text, llvm::StringRef part) {
   expect(text.contains(part), what + ": expected '" + part + "' in '" + text + "'");
 }
 
@@ -31,7 +31,7 @@ std::string messageOf(llvm::Expected<T> value) {
 }
 inline std::string messageOf(llvm::Error error) { return error ? llvm::toString(std::move(error)) : "(no error)"; }
 
-inline int result(const char* name) {
+inline int result(const char *name) {
   llvm::outs() << name << ": " << (failures ? "FAILED" : "passed") << "\n";
   return failures != 0;
 }

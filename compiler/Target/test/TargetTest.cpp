@@ -19,7 +19,7 @@ static TargetSpec resolved(StringRef target, StringRef cpu = "", StringRef featu
   return {};
 }
 
-static bool needs(const TargetSpec& spec, unsigned bit) { return spec.requiredFeatures >> bit & 1; }
+static bool needs(const TargetSpec &spec, unsigned bit) { return spec.requiredFeatures >> bit & 1; }
 
 struct Expectation {
   const char *target, *cpu;              // as given
@@ -66,7 +66,7 @@ static const Expectation expectations[] = {
 };
 
 static void namesResolveAsTheTableSays() {
-  for (const Expectation& e : expectations) {
+  for (const Expectation &e : expectations) {
     TargetSpec spec = resolved(e.target, e.cpu);
     if (spec.cpu.empty()) continue;
     TargetDescription description = describeTarget(spec);
@@ -84,7 +84,7 @@ static void namesResolveAsTheTableSays() {
 }
 
 static void everyPlatformHasAMachineOfItsPointerSizeAndByteOrder() {
-  for (const Platform& platform : platforms()) {
+  for (const Platform &platform : platforms()) {
     TargetSpec spec = resolved(platform.name);
     if (spec.cpu.empty()) continue;
     auto machine = createTargetMachine(spec, 2);
@@ -146,7 +146,7 @@ static void mistakesAreNamed() {
       {"aarch64-linux", "", "dotprod", "starts with neither + nor -"},
       {"aarch64-linux", "", "+dotprodd", "did you mean dotprod"},
   };
-  for (const auto& c : cases) {
+  for (const auto &c : cases) {
     std::string message = messageOf(resolveTarget(c.target, c.cpu, c.features));
     expectContains(Twine(c.target) + " " + c.cpu + " " + c.features, message, c.message);
     expect(!StringRef(message).contains('\n'), "one line: " + Twine(message));
