@@ -39,7 +39,8 @@ xcut_allocator tool_allocator(void) { return (xcut_allocator){NULL, allocate, re
 
 bool tool_value_allocate(xcut_value *value, xcut_error *error) {
   size_t bytes = xcut_value_bytes(value);
-  if (bytes == SIZE_MAX || bytes > MAX_VALUE_BYTES) return tool_fail(error, "a tensor is larger than 4 GiB");
+  const uint64_t wide = bytes;  // size_t may be too narrow for the limit
+  if (bytes == SIZE_MAX || wide > MAX_VALUE_BYTES) return tool_fail(error, "a tensor is larger than 4 GiB");
   value->data = allocate(NULL, bytes ? bytes : 1, XCUT_ALIGNMENT);
   value->bytes = bytes;
   if (!value->data) return tool_fail(error, "no memory for a tensor of %zu bytes", bytes);
