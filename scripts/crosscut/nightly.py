@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -225,7 +224,7 @@ class State:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             temporary = self.path.with_suffix(".tmp")
             temporary.write_text(json.dumps({"key": self.key, "rows": self.rows}))
-            os.replace(temporary, self.path)
+            temporary.replace(self.path)
 
     def forget(self) -> None:
         self.path.unlink(missing_ok=True)
@@ -272,8 +271,8 @@ def report(rows: list[dict[str, Any]], path: Path) -> None:
     failures = [row for row in rows if row["status"] != "pass"]
     for row in failures:
         print(f"\nFAIL {row['model']} on {row['platform']}, {row['phase']}: {row['reason']}\n  {row['reproduce']}")
-    print(f"\n{len(rows) - len(failures)} of {len(rows)} pass; time natively, instructions under QEMU")
-    print(f"record: {paths.relative(path)}")
+    print(f"\ncost: milliseconds natively, instructions under QEMU\nrecord: {paths.relative(path)}")
+    print(f"{len(rows) - len(failures)} passed, {len(failures)} failed")
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:

@@ -114,7 +114,7 @@ def _write_new(record: dict[str, Any], folder: Path, stem: str) -> Path:
             stream.write("\n")
             stream.flush()
             os.fsync(stream.fileno())
-        os.chmod(temporary, 0o644)
+        Path(temporary).chmod(0o644)
         for number in range(1000):  # two runs within a second keep both records
             path = folder / (f"{stem}.json" if number == 0 else f"{stem}-{number}.json")
             try:
