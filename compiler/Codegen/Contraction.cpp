@@ -372,8 +372,7 @@ void ContractionGenerator::reduce(unsigned at, Value aPtr, Value bPtr, const Pan
   }
   bool isFloat = isa<FloatType>(a->element);
   bool lanewise = isFloat && k.target.laneFma && run.lanes > 1 && isConstant(a->strides[loop], 1);
-  unsigned work = rows * run.vectors;
-  unsigned unroll = lanewise ? 4 : work >= 16 ? 1 : work >= 8 ? 2 : 4;
+  unsigned unroll = unrollFor(k.target, rows, run.vectors, lanewise);
   auto count = constantOf(extent);
   if (count && *count < unroll) unroll = 1;
   Value whole = k.sub(k.expand(extent), k.rem(k.expand(extent), k.c(unroll)));

@@ -19,16 +19,27 @@ unsigned registersOf(const TargetDescription &target, unsigned rows, unsigned ve
   return used + 1;
 }
 
-double stepCycles(const TargetDescription &target, unsigned rows, unsigned vectors, unsigned unroll) {
+double stepCycles(const TargetDescription &target, unsigned rows, unsigned vectors) {
+  unsigned unroll = unrollFor(target, rows, vectors, target.laneFma);
   double multiplyAdds = double(rows) * vectors / std::max(1u, target.fmaPipes);
   if (target.vectorGroup > 1) multiplyAdds *= target.vectorGroup;
   double loads = vectors * target.vectorGroup + (target.laneFma ? rows / 4.0 : rows);
   double latency = target.fmaLatency;
-  double overhead = 2.0 / unroll;  // counter and branch, partly hidden
-  return std::max({multiplyAdds, loads / 2, latency}) + 0.2 * overhead;
+  // All instructions of a step, with its share of the loop's counter and branch.
+  double issued = double(rows) * vectors * target.vectorGroup + loads + 3.0 / unroll;
+  if (target.foldsBroadcast) issued -= rows;  // loads that are part of a multiply-add
+  return std::max({multiplyAdds, loads / 2, latency, issued / target.issueWidth}) + 0.4 / unroll;
 }
 
 }  // namespace
+
+unsigned unrollFor(const TargetDescription &target, unsigned rows, unsigned vectors, bool lanewise) {
+  if (lanewise) return 4;
+  // With few registers, schedulers that see several steps at once load too early and spill.
+  bool roomy = target.vectorRegisters >= 32 || target.foldsBroadcast;
+  unsigned work = rows * vectors;
+  return work >= 16 || !roomy ? 1 : work >= 8 ? 2 : 4;
+}
 
 llvm::SmallVector<Panels> splitColumns(int64_t columns, const Tile &tile, unsigned lanes) {
   llvm::SmallVector<Panels> panels;
@@ -53,7 +64,7 @@ Tile chooseTile(const TargetDescription &target, std::optional<int64_t> rows, st
                 std::optional<int64_t> depth) {
   unsigned lanes = target.lanes();
   unsigned registers = std::max(4u, target.vectorRegisters);
-  unsigned limit = target.vectorGroup > 1 ? registers : registers - 1;
+  unsigned limit = target.vectorGroup > 1 ? registers : registers - target.spareRegisters;
   int64_t r = rows.value_or(1 << 12), n = columns.value_or(1 << 12), k = depth.value_or(256);
   Tile best;
   double bestCost = -1;
@@ -61,13 +72,11 @@ Tile chooseTile(const TargetDescription &target, std::optional<int64_t> rows, st
     if (vectors > 1 && int64_t(vectors) * lanes > std::max<int64_t>(n, lanes)) break;
     for (unsigned height = 1; height <= 16 && int64_t(height) <= std::max<int64_t>(r, 1); ++height) {
       if (registersOf(target, height, vectors) > limit) break;
-      Tile tile{height, vectors, 1};
-      unsigned work = height * vectors;
-      tile.unrollK = target.laneFma ? 4 : work >= 16 ? 1 : work >= 8 ? 2 : 4;
+      Tile tile{height, vectors};
       double cost = 0;
       for (const Panels &panels : splitColumns(n, tile, lanes)) {
-        double perPanel = double(r / height) * (stepCycles(target, height, panels.vectors, tile.unrollK) * k + height * panels.vectors + 12);
-        if (r % height) perPanel += stepCycles(target, r % height, panels.vectors, tile.unrollK) * k + (r % height) * panels.vectors + 12;
+        double perPanel = double(r / height) * (stepCycles(target, height, panels.vectors) * k + height * panels.vectors + 12);
+        if (r % height) perPanel += stepCycles(target, r % height, panels.vectors) * k + (r % height) * panels.vectors + 12;
         cost += panels.count * (perPanel + 20);
       }
       if (bestCost < 0 || cost < bestCost * 0.995) {

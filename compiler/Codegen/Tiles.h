@@ -14,8 +14,11 @@ namespace crosscut {
 struct Tile {
   unsigned rows = 1;
   unsigned vectors = 1;
-  unsigned unrollK = 1;  // steps of the innermost reduction in one turn of its loop
 };
+
+// Steps of the innermost reduction in one turn of its loop, for a tile of this size. `lanewise`: four values of each row
+// are loaded at once.
+unsigned unrollFor(const TargetDescription &target, unsigned rows, unsigned vectors, bool lanewise);
 
 // A run of panels of equal width over the columns of a contraction.
 struct Panels {

@@ -70,7 +70,11 @@ static void describeArm(const MCSubtargetInfo &subtarget, TargetDescription &des
   description.hasRounding = description.hasMinMaxNum = hasFeature(subtarget, "fp-armv8d16sp");
   if (hasFeature(subtarget, "neon")) {
     setVectors(description, 128, 16, fma);
-    description.laneFma = true;
+    // VFPv4 multiplies by whole registers only: no laneFma, every row's value is loaded into a register of its own, and
+    // LLVM's scheduler loads several ahead.
+    description.spareRegisters = 3;
+    description.issueWidth = 3;
+    description.fmaPipes = 2;
   } else if (hasFeature(subtarget, "mve.fp")) {
     setVectors(description, 128, 8, true);
     description.scalarFma = true;

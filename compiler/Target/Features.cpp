@@ -166,6 +166,16 @@ std::string featureDifference(const Triple &triple, StringRef cpu, const MCSubta
   return join(difference, ",");
 }
 
+std::string featuresBeyondCpu(const TargetSpec &spec) {
+  std::unique_ptr<MCSubtargetInfo> all = createSubtarget(spec.triple, spec.cpu, spec.features);
+  std::unique_ptr<MCSubtargetInfo> own = createSubtarget(spec.triple, spec.cpu, "");
+  std::vector<std::string> beyond;
+  for (const SubtargetFeatureKV &feature : all->getAllProcessorFeatures())
+    if (all->hasFeature(feature.Value) != own->hasFeature(feature.Value))
+      beyond.push_back((Twine(all->hasFeature(feature.Value) ? "+" : "-") + feature.Key).str());
+  return beyond.empty() ? "of that CPU" : join(beyond, ",");
+}
+
 std::string nearMatches(StringRef name, ArrayRef<StringRef> candidates) {
   std::vector<std::pair<unsigned, StringRef>> ranked;
   unsigned limit = std::max<unsigned>(2, name.size() / 3);

@@ -1,6 +1,8 @@
 // Subtarget features: LLVM's names, the module format's bits, and LLVM's registries.
 #pragma once
 
+#include "compiler/Target/Target.h"
+
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/MC/MCSubtargetInfo.h"
@@ -27,6 +29,9 @@ uint64_t moduleFeatureBits(const llvm::Triple &triple, const llvm::MCSubtargetIn
 
 // What `subtarget` has more or less than both the architecture's baseline and its CPU's own set: "+a,-b".
 std::string featureDifference(const llvm::Triple &triple, llvm::StringRef cpu, const llvm::MCSubtargetInfo &subtarget);
+
+// What the user should know of the features besides the CPU's name: those that the CPU does not have of itself or lacks.
+std::string featuresBeyondCpu(const TargetSpec &spec);
 
 // Up to five names that resemble `name`, as "; did you mean a, b?" or empty.
 std::string nearMatches(llvm::StringRef name, llvm::ArrayRef<llvm::StringRef> candidates);

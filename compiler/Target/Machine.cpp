@@ -62,10 +62,9 @@ void listTargets(raw_ostream &out) {
 Error listCpus(raw_ostream &out, StringRef target) {
   Expected<TargetSpec> spec = resolveTarget(target, "", "");
   if (!spec) return spec.takeError();
-  out << "CPUs for " << spec->triple.str() << " (without --cpu: " << spec->cpu << "):\n";
   std::unique_ptr<MCSubtargetInfo> subtarget = createSubtarget(spec->triple, "", "");
   for (const SubtargetSubTypeKV &description : subtarget->getAllProcessorDescriptions())
-    out << "  " << description.Key << "\n";
+    out << description.Key << (spec->cpu == description.Key ? "  (without --cpu)" : "") << "\n";
   return Error::success();
 }
 
