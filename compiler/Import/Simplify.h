@@ -1,0 +1,16 @@
+// Rewrites of the ONNX graph that are easier before lowering than after.
+#pragma once
+
+#include "compiler/Import/OnnxModel.h"
+
+namespace crosscut::onnxir {
+
+// Constant nodes become entries of model.constants.
+void gatherConstants(Model &model);
+// Folds inference batch norms, and per-channel constant adds, into the convolution before them where nothing else reads
+// the convolution's result.
+void foldIntoConvolutions(Model &model);
+// Drops nodes that no output needs.
+void dropDeadNodes(Model &model);
+
+}  // namespace crosscut::onnxir
