@@ -30,20 +30,34 @@ void initializeLLVMTargets() {
   });
 }
 
+// What a CPU is tuned for says nothing about what it can run. LLVM lists both kinds as features; tuning is what CPUs
+// have on the side of tuning only.
+static FeatureBitset tuningFeatures(const MCSubtargetInfo &subtarget) {
+  FeatureBitset tuning, ability;
+  for (const SubtargetSubTypeKV &description : subtarget.getAllProcessorDescriptions()) {
+    tuning |= description.TuneImplies.getAsBitset();
+    ability |= description.Implies.getAsBitset();
+  }
+  return tuning & ~ability;
+}
+
 std::unique_ptr<MCSubtargetInfo> createSubtarget(const Triple &triple, StringRef cpu, StringRef features) {
   initializeLLVMTargets();
   std::string error;
   const llvm::Target *target = TargetRegistry::lookupTarget(triple, error);
   if (!target) return nullptr;
   std::unique_ptr<MCSubtargetInfo> subtarget(target->createMCSubtargetInfo(triple, cpu, features));
-  if (!subtarget) return nullptr;
-  // What a CPU is tuned for says nothing about what it can run: drop those features from the set.
-  for (const SubtargetSubTypeKV &description : subtarget->getAllProcessorDescriptions()) {
-    if (cpu != description.Key) continue;
-    FeatureBitset tuning = description.TuneImplies.getAsBitset() & ~description.Implies.getAsBitset();
-    subtarget->setFeatureBits(subtarget->getFeatureBits() & ~tuning);
-  }
+  if (subtarget) subtarget->setFeatureBits(subtarget->getFeatureBits() & ~tuningFeatures(*subtarget));
   return subtarget;
+}
+
+std::string tuningPart(const MCSubtargetInfo &subtarget, StringRef features) {
+  FeatureBitset tuning = tuningFeatures(subtarget);
+  std::string part;
+  for (StringRef feature : split(features, ','))
+    for (const SubtargetFeatureKV &known : subtarget.getAllProcessorFeatures())
+      if (feature.drop_front(!feature.empty()) == known.Key && tuning[known.Value]) part += ("," + feature).str();
+  return part;
 }
 
 bool hasFeature(const MCSubtargetInfo &subtarget, StringRef name) {

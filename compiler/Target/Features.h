@@ -21,6 +21,8 @@ void initializeLLVMTargets();
 // The subtarget of a CPU that was checked to exist, without its tuning features.
 std::unique_ptr<llvm::MCSubtargetInfo> createSubtarget(const llvm::Triple &triple, llvm::StringRef cpu,
                                                        llvm::StringRef features);
+// Those of a list of features that only steer code generation, each with a comma before it.
+std::string tuningPart(const llvm::MCSubtargetInfo &subtarget, llvm::StringRef features);
 bool hasFeature(const llvm::MCSubtargetInfo &subtarget, llvm::StringRef name);
 
 // XCUT_ARCH_* of a triple, and the bits XCUT_<ARCH>_* that code for `subtarget` may need.
@@ -30,7 +32,8 @@ uint64_t moduleFeatureBits(const llvm::Triple &triple, const llvm::MCSubtargetIn
 // What `subtarget` has more or less than both the architecture's baseline and its CPU's own set: "+a,-b".
 std::string featureDifference(const llvm::Triple &triple, llvm::StringRef cpu, const llvm::MCSubtargetInfo &subtarget);
 
-// What the user should know of the features besides the CPU's name: those that the CPU does not have of itself or lacks.
+// What the user should know of the features besides the CPU's name: those that the CPU does not have of itself or
+// lacks.
 std::string featuresBeyondCpu(const TargetSpec &spec);
 
 // Up to five names that resemble `name`, as "; did you mean a, b?" or empty.

@@ -198,7 +198,8 @@ Expected<TargetSpec> resolveTarget(StringRef target, StringRef cpu, StringRef us
 
   std::unique_ptr<MCSubtargetInfo> subtarget = createSubtarget(spec.triple, spec.cpu, features);
   if (Error error = checkCombination(spec, *subtarget)) return std::move(error);
-  spec.features = featureDifference(spec.triple, spec.cpu, *subtarget);
+  spec.features = featureDifference(spec.triple, spec.cpu, *subtarget) + tuningPart(*subtarget, userFeatures);
+  if (StringRef(spec.features).starts_with(",")) spec.features.erase(0, 1);
   spec.requiredFeatures = moduleFeatureBits(spec.triple, *subtarget);
   spec.minVlenBits = vectorLengthOf(spec.triple, *subtarget);
   spec.littleEndian = spec.triple.isLittleEndian();

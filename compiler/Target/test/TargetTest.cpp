@@ -117,6 +117,9 @@ static void requiredFeaturesFollowCpuAndFlags() {
   TargetSpec dot = resolved("aarch64-linux", "cortex-a53", "+dotprod");
   expect(needs(dot, XCUT_AARCH64_DOTPROD) && needs(dot, XCUT_AARCH64_FP_ASIMD), "+dotprod adds the bit");
   expectContains("+dotprod is shown", dot.features, "+dotprod");
+  expectEqual("tuning is kept when asked for", resolved("x86_64-linux", "x86-64", "+prefer-256-bit").features,
+              resolved("x86_64-linux", "x86-64").features + ",+prefer-256-bit");
+  expect(!StringRef(resolved("x86_64-linux", "x86-64").features).contains("fast-"), "tuning is not a feature");
   TargetSpec rv = resolved("riscv64-v256-linux");
   for (unsigned bit : {XCUT_RISCV_M, XCUT_RISCV_A, XCUT_RISCV_F, XCUT_RISCV_D, XCUT_RISCV_C, XCUT_RISCV_V})
     expect(needs(rv, bit), "rv64gcv needs bit " + Twine(bit));

@@ -1,0 +1,135 @@
+// The compiler as a list of phases. Read compileModel() first: each step is one folder of compiler/, and what it leaves
+// behind is what the next one needs.
+#include "compiler/Driver/Driver.h"
+
+#include "compiler/Codegen/Codegen.h"
+#include "compiler/Emit/Emit.h"
+#include "compiler/Target/Features.h"
+#include "compiler/Target/Target.h"
+
+#include "crosscut/abi.h"
+
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Format.h"
+#include "llvm/Support/Path.h"
+
+#include <chrono>
+
+using namespace llvm;
+
+namespace crosscut {
+
+namespace {
+class Clock {
+ public:
+  double lap() {
+    auto now = std::chrono::steady_clock::now();
+    double seconds = std::chrono::duration<double>(now - last).count();
+    last = now;
+    return seconds;
+  }
+
+ private:
+  std::chrono::steady_clock::time_point last = std::chrono::steady_clock::now();
+};
+}  // namespace
+
+// Large constants are left out of dumps: they would bury the code.
+static Error dumpPhase(const DriverOptions &options, StringRef name, mlir::ModuleOp module) {
+  if (options.dumpDir.empty()) return Error::success();
+  std::string path = (options.dumpDir + "/" + name).str();
+  std::error_code code;
+  raw_fd_ostream file(path, code);
+  if (code) return createStringError(code, path + ": " + code.message());
+  module.print(file, mlir::OpPrintingFlags().elideLargeElementsAttrs(16).elideLargeResourceString(64).assumeVerified());
+  file.flush();
+  if (!file.has_error()) return Error::success();
+  code = file.error();
+  file.clear_error();
+  return createStringError(code, path + ": " + code.message());
+}
+
+static std::string bytesText(uint64_t bytes) {
+  if (bytes == XCUT_ARENA_DYNAMIC) return "as the input needs";
+  if (bytes < 10 * 1024) return (Twine(bytes) + " B").str();
+  if (bytes < 10 * 1024 * 1024) return (Twine(bytes / 1024) + " KB").str();
+  return (Twine(bytes / 1024 / 1024) + " MB").str();
+}
+
+static void printTimes(ArrayRef<PhaseTime> times, raw_ostream &out) {
+  double total = 0;
+  for (const PhaseTime &phase : times) total += phase.seconds;
+  for (const PhaseTime &phase : times)
+    out << format("  %-22s %8.1f ms %5.1f %%\n", phase.name.c_str(), phase.seconds * 1e3, phase.seconds / total * 100);
+  out << format("  %-22s %8.1f ms\n", "total", total * 1e3);
+}
+
+Error compileModel(const DriverOptions &options, raw_ostream &out) {
+  Clock clock;
+  std::vector<PhaseTime> times;
+
+  // 1. Target: what the user asked for, as one triple, CPU and feature set; the facts that kernels are chosen by.
+  Expected<TargetSpec> spec = resolveTarget(options.target, options.cpu, options.features);
+  if (!spec) return spec.takeError();
+  TargetDescription target = describeTarget(*spec);
+  out << "target " << spec->triple.str() << ", cpu " << spec->cpu << ", features " << featuresBeyondCpu(*spec) << ", O"
+      << options.optLevel << "\n";
+  out.flush();
+  if (!options.dumpDir.empty())
+    if (std::error_code code = sys::fs::create_directories(options.dumpDir))
+      return createStringError(code, options.dumpDir + ": " + code.message());
+  times.push_back({"target", clock.lap()});
+
+  // 2. Import: the model file as tensor IR, upstream dialects on whole tensors (Import.h says which).
+  mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
+  Expected<ImportedModel> model = importModel(context, options.input, options.import);
+  if (!model) return model.takeError();
+  if (Error error = dumpPhase(options, "import.mlir", *model->module)) return error;
+  times.push_back({"import", clock.lap()});
+
+  // 3. Code generation: layouts, fusion into kernels, loops on registers, packed weights, the arena. The result is a
+  //    Program: code that only needs lowering, and the description of the module's functions.
+  CodegenOptions codegenOptions;
+  codegenOptions.favorMinPeakMemory = options.favorMinPeakMemory;
+  codegenOptions.maxArenaBytes = options.maxArenaBytes;
+  codegenOptions.dumpDir = options.dumpDir;
+  Expected<Program> program = generateProgram(*model, *spec, target, codegenOptions);
+  if (!program) return program.takeError();
+  if (program->sourceName.empty()) program->sourceName = sys::path::filename(options.input).str();
+  if (Error error = dumpPhase(options, "program.mlir", *program->code)) return error;
+  times.push_back({"generate code", clock.lap()});
+
+  // 4. Emission: the Program through LLVM and lld into the module file, with its table, weights and checksum.
+  EmitOptions emitOptions;
+  emitOptions.optLevel = options.optLevel;
+  emitOptions.debugSymbols = options.debugSymbols;
+  emitOptions.dumpDir = options.dumpDir;
+  if (Error error = emitModule(*program, *spec, emitOptions, options.output, times)) return error;
+
+  double total = 0;
+  for (const PhaseTime &phase : times) total += phase.seconds;
+  uint64_t fileBytes = 0;
+  sys::fs::file_size(options.output, fileBytes);
+  out << options.output << ": " << bytesText(fileBytes) << ", weights " << bytesText(program->weights.size());
+  for (const FunctionInfo &function : program->functions)
+    out << ", arena " << (program->functions.size() > 1 ? function.name + " " : "") << bytesText(function.arenaBytes);
+  out << ", " << program->kernels.size() << " kernels, " << format("%.2f s\n", total);
+  if (options.timePhases) printTimes(times, out);
+  return Error::success();
+}
+
+Error checkModel(const DriverOptions &options, raw_ostream &out) {
+  mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
+  std::vector<UnsupportedNode> unsupported;
+  Expected<ImportedModel> model = importModel(context, options.input, options.import, &unsupported);
+  if (!model) return model.takeError();
+  for (const UnsupportedNode &node : unsupported)
+    out << options.input << ": node '" << node.node << "': operator " << node.op << " (opset " << node.opset
+        << "): " << node.reason << "\n";
+  if (!unsupported.empty())
+    return createStringError(options.input + ": " + Twine(unsupported.size()) + " nodes are not supported");
+  out << options.input << ": every operator is supported\n";
+  return Error::success();
+}
+
+}  // namespace crosscut

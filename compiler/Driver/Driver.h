@@ -1,0 +1,32 @@
+// The whole compiler behind one function: what crosscut-compile runs once its command line is understood.
+#pragma once
+
+#include "compiler/Import/Import.h"
+
+#include "llvm/Support/raw_ostream.h"
+
+#include <cstdint>
+#include <string>
+
+namespace crosscut {
+
+struct DriverOptions {
+  std::string input, output;          // model, module
+  std::string target, cpu, features;  // as given; empty: this machine, its default, none
+  ImportOptions import;
+  unsigned optLevel = 2;
+  bool favorMinPeakMemory = false;
+  uint64_t maxArenaBytes = 0;  // 0: no limit
+  bool debugSymbols = false;
+  bool timePhases = false;
+  std::string dumpDir;  // empty: no dumps
+};
+
+// Compiles options.input into options.output and says on `out` what it resolved and made. On error nothing is left at
+// the output's path but what was there before.
+llvm::Error compileModel(const DriverOptions &options, llvm::raw_ostream &out);
+
+// --check: lists on `out` every node of options.input that can not be compiled; an error when there are any.
+llvm::Error checkModel(const DriverOptions &options, llvm::raw_ostream &out);
+
+}  // namespace crosscut

@@ -1,0 +1,190 @@
+// crosscut-compile: the command line of the compiler. Everything else is in Driver/.
+#include "compiler/Driver/Driver.h"
+#include "compiler/Target/Target.h"
+
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Config/llvm-config.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/CrashRecoveryContext.h"
+#include "llvm/Support/ErrorHandling.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/Signals.h"
+
+#include <cerrno>
+#include <csignal>
+
+using namespace llvm;
+
+static cl::OptionCategory general("General");
+static cl::OptionCategory targeting("Target");
+static cl::OptionCategory optimising("Optimisation");
+static cl::OptionCategory looking("Looking inside");
+static const cl::OptionCategory *const categories[] = {&general, &targeting, &optimising, &looking};
+
+static cl::opt<std::string> input(cl::Positional, cl::desc("<model.onnx | model.mlir>"), cl::cat(general));
+static cl::opt<std::string> output("o", cl::value_desc("file"), cl::cat(general),
+                                   cl::desc("The module to write; default: the model's name with .xcm, here"));
+static cl::list<std::string> inputShapes("input-shape", cl::value_desc("name=1x3x48x320"), cl::cat(general),
+                                         cl::desc("Fixes the dimensions of an input; may be repeated"));
+static cl::opt<bool> check("check", cl::cat(general),
+                           cl::desc("Only list the model's operators that are not supported, all of them"));
+
+static cl::opt<std::string> target("target", cl::value_desc("triple or platform"), cl::cat(targeting),
+                                   cl::desc("What to compile for; default: this machine"));
+static cl::opt<std::string> cpu("cpu", cl::value_desc("name|host|generic"), cl::cat(targeting),
+                                cl::desc("Default: natively this machine's CPU, else the platform's"));
+static cl::opt<std::string> features("features", cl::value_desc("+a,-b"), cl::cat(targeting),
+                                     cl::desc("Features to add to the CPU's or to take away"));
+static cl::opt<bool> listTargets("list-targets", cl::cat(targeting), cl::desc("List the platforms and triples"));
+static cl::opt<bool> listCpus("list-cpus", cl::cat(targeting), cl::desc("List the CPUs of --target"));
+
+static cl::opt<std::string> optLevel("opt", cl::value_desc("0..3"), cl::init("2"), cl::cat(optimising),
+                                     cl::desc("Optimisation level; default: 2"));
+static cl::opt<std::string> favor("favor", cl::value_desc("latency|min-peak-memory"), cl::init("latency"),
+                                  cl::cat(optimising), cl::desc("What to give up the other for; default: latency"));
+static cl::opt<std::string> maxArena("max-arena", cl::value_desc("size"), cl::cat(optimising),
+                                     cl::desc("Refuse models that need more working memory, as in 64K or 1.5M"));
+
+static cl::opt<bool> debugSymbols("debug-symbols", cl::cat(looking),
+                                  cl::desc("Keep symbols, so that instructions map to nodes of the model"));
+static cl::opt<std::string> dumpPhases("dump-phases", cl::value_desc("folder"), cl::cat(looking),
+                                       cl::desc("Write what each phase leaves behind into files there"));
+static cl::opt<bool> timePhases("time-phases", cl::cat(looking), cl::desc("Print how long each phase took"));
+static cl::opt<bool> exposeIntermediates("expose-intermediates", cl::cat(looking),
+                                         cl::desc("Make the result of every node an output, to compare them"));
+
+static int fail(const Twine &message) {
+  outs().flush();
+  errs() << "crosscut-compile: error: " << message << "\n";
+  return 1;
+}
+
+// One line, whatever the message holds.
+static int fail(Error error) {
+  std::string text = toString(std::move(error));
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return fail(text);
+}
+
+// LLVM's own hundreds of options are for LLVM's developers; here they are unknown.
+static void keepOwnOptionsOnly() {
+  std::vector<cl::Option *> foreign;
+  for (auto &entry : cl::getRegisteredOptions()) {
+    cl::Option *option = entry.second;
+    bool own = entry.first == "help" || entry.first == "version";
+    for (const cl::OptionCategory *category : categories) own |= is_contained(option->Categories, category);
+    if (!own) foreign.push_back(option);
+  }
+  llvm::sort(foreign);
+  foreign.erase(llvm::unique(foreign), foreign.end());
+  for (cl::Option *option : foreign) option->removeArgument();
+}
+
+static bool parseSize(StringRef text, uint64_t &bytes) {
+  uint64_t unit = 1;
+  if (text.consume_back_insensitive("B")) {
+  }
+  if (text.consume_back_insensitive("K")) unit = 1 << 10;
+  else if (text.consume_back_insensitive("M")) unit = 1 << 20;
+  else if (text.consume_back_insensitive("G")) unit = 1 << 30;
+  double number;
+  if (text.empty() || text.getAsDouble(number) || !(number > 0) || number * unit >= 9.2e18) return false;
+  bytes = number * unit;
+  return bytes > 0;
+}
+
+static Error parseInputShape(StringRef text, std::map<std::string, std::vector<int64_t>> &shapes) {
+  auto [name, dims] = text.rsplit('=');
+  auto bad = [&] { return createStringError("--input-shape=" + text + ": expected name=1x3x48x320"); };
+  if (name.empty() || name.size() == text.size()) return bad();
+  std::vector<int64_t> shape;
+  SmallVector<StringRef> parts;
+  if (!dims.empty()) dims.split(parts, 'x');
+  for (StringRef part : parts) {
+    int64_t size;
+    if (part.getAsInteger(10, size) || size < 0) return bad();
+    shape.push_back(size);
+  }
+  if (!shapes.insert({name.str(), shape}).second)
+    return createStringError("--input-shape: input '" + name + "' is given twice");
+  return Error::success();
+}
+
+static Error readOptions(crosscut::DriverOptions &options) {
+  options.input = input;
+  options.output = output;
+  if (options.output.empty()) options.output = (sys::path::stem(options.input) + ".xcm").str();
+  options.target = target;
+  options.cpu = cpu;
+  options.features = features;
+  options.debugSymbols = debugSymbols;
+  options.timePhases = timePhases;
+  options.dumpDir = dumpPhases;
+  options.import.exposeIntermediates = exposeIntermediates;
+  for (const std::string &shape : inputShapes)
+    if (Error error = parseInputShape(shape, options.import.inputShapes)) return error;
+  if (StringRef(optLevel).getAsInteger(10, options.optLevel) || options.optLevel > 3)
+    return createStringError("--opt=" + optLevel + ": expected 0, 1, 2 or 3");
+  if (favor != "latency" && favor != "min-peak-memory")
+    return createStringError("--favor=" + favor + ": expected latency or min-peak-memory");
+  options.favorMinPeakMemory = favor == "min-peak-memory";
+  if (!maxArena.empty() && !parseSize(maxArena, options.maxArenaBytes))
+    return createStringError("--max-arena=" + maxArena + ": expected a size such as 65536, 64K or 1.5M");
+  return Error::success();
+}
+
+// LLVM calls this where it would abort: an internal error, but one line and status 1 as for any other.
+static void onFatalError(void *, const char *reason, bool) {
+  fail(Twine("internal error: ") + StringRef(reason).split('\n').first);
+  sys::RunInterruptHandlers();  // removes temporary files
+  _Exit(1);
+}
+
+static int compile() {
+  crosscut::DriverOptions options;
+  if (Error error = readOptions(options)) return fail(std::move(error));
+  if (listTargets) {
+    crosscut::listTargets(outs());
+    return 0;
+  }
+  if (listCpus) {
+    if (Error error = crosscut::listCpus(outs(), options.target)) return fail(std::move(error));
+    return 0;
+  }
+  if (options.input.empty()) return fail("no model is given (--help shows the options)");
+  if (Error error = check ? crosscut::checkModel(options, outs()) : crosscut::compileModel(options, outs()))
+    return fail(std::move(error));
+  return 0;
+}
+
+int main(int argc, char **argv) {
+  std::signal(SIGPIPE, SIG_IGN);
+  keepOwnOptionsOnly();
+  cl::SetVersionPrinter([](raw_ostream &out) {
+    out << "crosscut-compile " CROSSCUT_VERSION " (crosscut " CROSSCUT_VERSION ", LLVM " LLVM_VERSION_STRING ")\n";
+  });
+  std::string problem;
+  raw_string_ostream problems(problem);
+  if (!cl::ParseCommandLineOptions(argc, argv,
+                                   "Compiles a machine-learning model ahead of time into a module for one CPU.\n\n"
+                                   "  crosscut-compile model.onnx -o model.xcm --target=aarch64-linux\n",
+                                   &problems)) {
+    StringRef line = StringRef(problem).split('\n').first;
+    line.consume_front(StringRef(argv[0]));
+    line.consume_front(sys::path::filename(argv[0]));
+    line.consume_front(":");
+    return fail(line.trim());
+  }
+
+  install_fatal_error_handler(onFatalError);
+  int status = 1;
+  CrashRecoveryContext::Enable();
+  CrashRecoveryContext recovery;
+  if (!recovery.RunSafely([&] { status = compile(); })) {
+    status = fail("internal error: the compiler crashed on '" + input + "'");
+    sys::RunInterruptHandlers();
+  }
+  outs().flush();
+  if (outs().has_error()) outs().clear_error();
+  return status;
+}
