@@ -189,6 +189,11 @@ bool tool_parse_npy(const uint8_t *data, size_t bytes, const xcut_tensor_descrip
   if ((order == '<' || order == '>') && order != native_order() && element > 1) {
     reverse_bytes(h.value.data, size / element, element);
   }
+  for (size_t i = 0; h.value.type == XCUT_TYPE_BOOL && i < size; ++i) {
+    if (((const uint8_t *)h.value.data)[i] <= 1) continue;
+    tool_value_free(&h.value);
+    return tool_fail(error, "a bool of the .npy file is neither 0 nor 1");
+  }
   *out = h.value;
   return true;
 }
