@@ -8,11 +8,11 @@
 
 using namespace llvm;
 
-#define BUILTINS(X)                                                                                                \
-  X(x86_64)                                                                                                        \
-  X(i386)                                                                                                          \
-  X(arm) X(armeb) X(aarch64) X(aarch64_be) X(riscv32) X(riscv64) X(wasm32) X(wasm64) X(loongarch64) X(powerpc64le) \
-      X(s390x)
+#define BUILTINS(X) \
+  X(x86_64)         \
+  X(i386)           \
+  X(arm)            \
+  X(armeb) X(aarch64) X(aarch64_be) X(riscv32) X(riscv64) X(wasm32) X(wasm64) X(loongarch64) X(powerpc64le) X(s390x)
 
 // Defined by the assembler file that CMake writes.
 #define DECLARE(name)                               \
