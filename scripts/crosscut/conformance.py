@@ -26,7 +26,9 @@ from crosscut.progress import Progress
 from crosscut.table import render
 
 TIMEOUT = 120.0
-_REFUSAL = re.compile(r"unsupported|not supported|not implemented|unknown operator", re.IGNORECASE)
+# The importer refuses a node: "file: node 'y' (Unique, opset 11): reason". Later phases quote "Unique:y: ...".
+_REFUSED_NODE = re.compile(r"node '.*' \(([A-Za-z_][\w.]*), opset \d+\): ")
+_REFUSAL = re.compile(r"unsupported|not supported|not implemented", re.IGNORECASE)
 
 
 @dataclass
@@ -108,6 +110,9 @@ class Harness:
 
 def refused_operator(message: str, operators: frozenset[str]) -> str | None:
     """The operator that the compiler refuses, "" for another refusal, None when the message is no refusal."""
+    node = _REFUSED_NODE.search(message)
+    if node:
+        return node.group(1)
     lines = [line for line in message.splitlines() if _REFUSAL.search(line)]
     if not lines:
         return None
@@ -116,9 +121,7 @@ def refused_operator(message: str, operators: frozenset[str]) -> str | None:
         named = [operator for operator in operators if operator in words or operator.rpartition(".")[2] in words]
         if named:
             return max(named, key=len)
-    # A case of one operator whose model the importer expands or converts first can be refused by another name.
-    found = re.search(r"operator '?([A-Za-z_][\w.]*)", lines[0])
-    return found.group(1) if found else ""
+    return ""
 
 
 @dataclass

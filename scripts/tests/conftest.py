@@ -25,7 +25,7 @@ proto = onnx.load(model)
 for node in proto.graph.node:
     if node.op_type == os.environ.get("FAKE_REFUSE"):
         opset = proto.opset_import[0].version
-        sys.exit(f"error: {model}: node '{node.name}': unsupported operator '{node.op_type}' (opset {opset})")
+        sys.exit(f"error: {model}: node '{node.name}' ({node.op_type}, opset {opset}): the operator is not supported")
 shutil.copy(model, output)
 """
 

@@ -106,7 +106,9 @@ def test_a_difference_from_the_expectations_is_a_problem(cases, harness, monkeyp
 @pytest.mark.parametrize(
     "message, expected",
     [
-        ("error: m.onnx: node 'y' (CumSum, opset 14): unsupported operator", "CumSum"),
+        ("error: m.onnx: node 'y' (CumSum, opset 14): the operator is not supported", "CumSum"),
+        ("error: m.onnx: node 'y' (CumSum, opset 14): the axis is computed at run time", "CumSum"),
+        ("error: m.onnx: node 'y' (Resize, opset 28): mode 'cubic' is not supported", "Resize"),
         ("error: m.onnx: CumSum:y: attribute reverse is not supported", "CumSum"),
         ("error: m.onnx: unsupported element type f16", ""),
         ("error: m.onnx: can not read", None),
