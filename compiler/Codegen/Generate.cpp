@@ -75,6 +75,8 @@ llvm::Expected<Program> generateProgram(ImportedModel &model, const TargetSpec &
                                         const CodegenOptions &options) {
   ModuleOp source = *model.module;
   MLIRContext *context = source.getContext();
+  context->loadDialect<arith::ArithDialect, func::FuncDialect, linalg::LinalgDialect, LLVM::LLVMDialect, math::MathDialect,
+                       scf::SCFDialect, tensor::TensorDialect, vector::VectorDialect>();
   if (llvm::Error error = normalizeTensorIR(source, options.dumpDir)) return std::move(error);
 
   Program program;
