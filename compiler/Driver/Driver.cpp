@@ -12,6 +12,9 @@
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/Path.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
+#include "mlir/Dialect/Index/IR/IndexDialect.h"
+#include "mlir/Dialect/UB/IR/UBOps.h"
 
 #include <chrono>
 
@@ -19,20 +22,33 @@ using namespace llvm;
 
 namespace crosscut {
 
+static const char *phase = "starting";
+const char *currentPhase() { return phase; }
+
 namespace {
+// Measures phases one after the other.
 class Clock {
  public:
-  double lap() {
-    auto now = std::chrono::steady_clock::now();
-    double seconds = std::chrono::duration<double>(now - last).count();
-    last = now;
-    return seconds;
+  void start(const char *name) {
+    phase = name;
+    from = std::chrono::steady_clock::now();
   }
+  void stop() {
+    times.push_back({phase, std::chrono::duration<double>(std::chrono::steady_clock::now() - from).count()});
+  }
+  std::vector<PhaseTime> times;
 
  private:
-  std::chrono::steady_clock::time_point last = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::time_point from;
 };
 }  // namespace
+
+static void loadDialects(mlir::MLIRContext &context) {
+  context.loadDialect<mlir::arith::ArithDialect, mlir::cf::ControlFlowDialect, mlir::func::FuncDialect,
+                      mlir::index::IndexDialect, mlir::linalg::LinalgDialect, mlir::LLVM::LLVMDialect,
+                      mlir::math::MathDialect, mlir::scf::SCFDialect, mlir::tensor::TensorDialect, mlir::ub::UBDialect,
+                      mlir::vector::VectorDialect>();
+}
 
 // Large constants are left out of dumps: they would bury the code.
 static Error dumpPhase(const DriverOptions &options, StringRef name, mlir::ModuleOp module) {
@@ -66,9 +82,8 @@ static void printTimes(ArrayRef<PhaseTime> times, raw_ostream &out) {
 
 Error compileModel(const DriverOptions &options, raw_ostream &out) {
   Clock clock;
-  std::vector<PhaseTime> times;
-
   // 1. Target: what the user asked for, as one triple, CPU and feature set; the facts that kernels are chosen by.
+  clock.start("target");
   Expected<TargetSpec> spec = resolveTarget(options.target, options.cpu, options.features);
   if (!spec) return spec.takeError();
   TargetDescription target = describeTarget(*spec);
@@ -78,17 +93,20 @@ Error compileModel(const DriverOptions &options, raw_ostream &out) {
   if (!options.dumpDir.empty())
     if (std::error_code code = sys::fs::create_directories(options.dumpDir))
       return createStringError(code, options.dumpDir + ": " + code.message());
-  times.push_back({"target", clock.lap()});
+  clock.stop();
 
   // 2. Import: the model file as tensor IR, upstream dialects on whole tensors (Import.h says which).
+  clock.start("import");
   mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
+  loadDialects(context);
   Expected<ImportedModel> model = importModel(context, options.input, options.import);
   if (!model) return model.takeError();
-  if (Error error = dumpPhase(options, "import.mlir", *model->module)) return error;
-  times.push_back({"import", clock.lap()});
+  if (Error error = dumpPhase(options, "1-import.mlir", *model->module)) return error;
+  clock.stop();
 
   // 3. Code generation: layouts, fusion into kernels, loops on registers, packed weights, the arena. The result is a
   //    Program: code that only needs lowering, and the description of the module's functions.
+  clock.start("generate code");
   CodegenOptions codegenOptions;
   codegenOptions.favorMinPeakMemory = options.favorMinPeakMemory;
   codegenOptions.maxArenaBytes = options.maxArenaBytes;
@@ -96,30 +114,32 @@ Error compileModel(const DriverOptions &options, raw_ostream &out) {
   Expected<Program> program = generateProgram(*model, *spec, target, codegenOptions);
   if (!program) return program.takeError();
   if (program->sourceName.empty()) program->sourceName = sys::path::filename(options.input).str();
-  if (Error error = dumpPhase(options, "program.mlir", *program->code)) return error;
-  times.push_back({"generate code", clock.lap()});
+  clock.stop();
 
   // 4. Emission: the Program through LLVM and lld into the module file, with its table, weights and checksum.
+  phase = "emit";
   EmitOptions emitOptions;
   emitOptions.optLevel = options.optLevel;
   emitOptions.debugSymbols = options.debugSymbols;
   emitOptions.dumpDir = options.dumpDir;
-  if (Error error = emitModule(*program, *spec, emitOptions, options.output, times)) return error;
+  if (Error error = emitModule(*program, *spec, emitOptions, options.output, clock.times)) return error;
 
   double total = 0;
-  for (const PhaseTime &phase : times) total += phase.seconds;
+  for (const PhaseTime &phase : clock.times) total += phase.seconds;
   uint64_t fileBytes = 0;
   sys::fs::file_size(options.output, fileBytes);
   out << options.output << ": " << bytesText(fileBytes) << ", weights " << bytesText(program->weights.size());
   for (const FunctionInfo &function : program->functions)
     out << ", arena " << (program->functions.size() > 1 ? function.name + " " : "") << bytesText(function.arenaBytes);
   out << ", " << program->kernels.size() << " kernels, " << format("%.2f s\n", total);
-  if (options.timePhases) printTimes(times, out);
+  if (options.timePhases) printTimes(clock.times, out);
   return Error::success();
 }
 
 Error checkModel(const DriverOptions &options, raw_ostream &out) {
+  phase = "import";
   mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
+  loadDialects(context);
   std::vector<UnsupportedNode> unsupported;
   Expected<ImportedModel> model = importModel(context, options.input, options.import, &unsupported);
   if (!model) return model.takeError();

@@ -29,4 +29,7 @@ llvm::Error compileModel(const DriverOptions &options, llvm::raw_ostream &out);
 // --check: lists on `out` every node of options.input that can not be compiled; an error when there are any.
 llvm::Error checkModel(const DriverOptions &options, llvm::raw_ostream &out);
 
+// What the compiler is doing, for messages about crashes.
+const char *currentPhase();
+
 }  // namespace crosscut

@@ -34,7 +34,7 @@ class Stopwatch {
 
 static Error dumpMlir(Program &program, const EmitOptions &options) {
   if (options.dumpDir.empty()) return Error::success();
-  std::string name = options.dumpDir + "/llvm.mlir";
+  std::string name = options.dumpDir + "/6-llvm.mlir";
   std::error_code code;
   raw_fd_ostream file(name, code);
   if (code) return createStringError(code, name + ": " + code.message());

@@ -9,7 +9,7 @@ namespace crosscut {
 struct EmitOptions {
   unsigned optLevel = 2;  // 0 ... 3
   bool debugSymbols = false;
-  std::string dumpDir;  // --dump-phases: llvm.mlir, llvm.ll, llvm.opt.ll, object, assembly; empty: none
+  std::string dumpDir;  // --dump-phases: 6-llvm.mlir ... 9-code.s; empty: none
 };
 
 struct PhaseTime {

@@ -108,12 +108,12 @@ static Error dumpModule(const EmitOptions &options, const Twine &name, const Mod
 
 static Error dumpCode(const EmitOptions &options, const Twine &part, const Module &module, TargetMachine &machine,
                       const Object &object) {
-  if (Error error = dump(options, "code" + part + ".o", [&](raw_pwrite_stream &out) {
+  if (Error error = dump(options, "9-code" + part + ".o", [&](raw_pwrite_stream &out) {
         out.write(object.data(), object.size());
         return Error::success();
       }))
     return error;
-  return dump(options, "code" + part + ".s", [&](raw_pwrite_stream &out) {
+  return dump(options, "9-code" + part + ".s", [&](raw_pwrite_stream &out) {
     std::unique_ptr<Module> copy = CloneModule(module);
     return emit(*copy, machine, CodeGenFileType::AssemblyFile, out);
   });
@@ -165,7 +165,7 @@ static Expected<Object> compilePart(Module &module, const TargetSpec &spec, cons
   auto machine = createTargetMachine(spec, options.optLevel);
   if (!machine) return machine.takeError();
   optimise(module, **machine, options.optLevel);
-  if (Error error = dumpModule(options, "llvm.opt" + name + ".ll", module)) return std::move(error);
+  if (Error error = dumpModule(options, "8-llvm.opt" + name + ".ll", module)) return std::move(error);
   // Emission changes the module, so what the dump needs is kept beforehand.
   std::unique_ptr<Module> copy = options.dumpDir.empty() ? nullptr : CloneModule(module);
   Expected<Object> object = emitObject(module, **machine);
@@ -176,7 +176,7 @@ static Expected<Object> compilePart(Module &module, const TargetSpec &spec, cons
 
 Expected<std::vector<Object>> compileCode(std::unique_ptr<Module> module, const TargetSpec &spec,
                                           const EmitOptions &options) {
-  if (Error error = dumpModule(options, "llvm.ll", *module)) return std::move(error);
+  if (Error error = dumpModule(options, "7-llvm.ll", *module)) return std::move(error);
   unsigned parts = 1;
   StringMap<unsigned> partOf = choosePartOfEach(*module, parts);
   std::vector<Object> objects(parts);

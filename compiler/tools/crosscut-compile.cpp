@@ -178,10 +178,11 @@ int main(int argc, char **argv) {
 
   install_fatal_error_handler(onFatalError);
   int status = 1;
-  CrashRecoveryContext::Enable();
+  // A model must not be able to end the compiler with a signal; CROSSCUT_CRASH is for finding out where it did.
+  if (!getenv("CROSSCUT_CRASH")) CrashRecoveryContext::Enable();
   CrashRecoveryContext recovery;
   if (!recovery.RunSafely([&] { status = compile(); })) {
-    status = fail("internal error: the compiler crashed on '" + input + "'");
+    status = fail("internal error: '" + input + "': crash in phase '" + crosscut::currentPhase() + "'");
     sys::RunInterruptHandlers();
   }
   outs().flush();
