@@ -5,13 +5,14 @@
 
 #include "compiler/Builtins/Builtins.h"
 
-#include "llvm/ADT/StringMap.h"
+#include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Analysis/CGSCCPassManager.h"
 #include "llvm/Analysis/LoopAnalysisManager.h"
 #include "llvm/Analysis/TargetLibraryInfo.h"
 #include "llvm/Bitcode/BitcodeReader.h"
 #include "llvm/Bitcode/BitcodeWriter.h"
+#include "llvm/IR/InstIterator.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/Object/ObjectFile.h"
 #include "llvm/Passes/PassBuilder.h"
@@ -121,42 +122,68 @@ static Error dumpCode(const EmitOptions &options, const Twine &part, const Modul
 
 // ---- Parts ---------------------------------------------------------------------------------------------------------
 
-// Which part each externally visible function belongs to: largest first, each to the part with the least so far.
-static StringMap<unsigned> choosePartOfEach(const Module &module, unsigned &parts) {
-  std::vector<std::pair<unsigned, const Function *>> sizes;
+namespace {
+// The functions of one part, by name: some visible ones, and the internal ones that they need.
+struct Part {
+  StringSet<> functions;
+  unsigned instructions = 0;
+};
+}  // namespace
+
+// `function` and every internal function that it calls or names, directly or not.
+static SmallVector<const Function *, 0> closureOf(const Function &function) {
+  SetVector<const Function *> closure;
+  closure.insert(&function);
+  for (size_t next = 0; next < closure.size(); ++next)
+    for (const Instruction &instruction : instructions(*closure[next]))
+      for (const Value *operand : instruction.operands())
+        if (auto *callee = dyn_cast<Function>(operand->stripPointerCasts()))
+          if (callee->hasLocalLinkage()) closure.insert(callee);
+  return closure.takeVector();
+}
+
+// Largest first, each to the part with the least so far.
+static std::vector<Part> splitIntoParts(const Module &module) {
+  struct Root {
+    unsigned instructions = 0;
+    SmallVector<const Function *, 0> functions;
+  };
+  std::vector<Root> roots;
   unsigned total = 0;
   for (const Function &function : module) {
     if (function.isDeclaration() || function.hasLocalLinkage()) continue;
-    sizes.push_back({function.getInstructionCount(), &function});
-    total += sizes.back().first;
+    Root root;
+    root.functions = closureOf(function);
+    for (const Function *member : root.functions) root.instructions += member->getInstructionCount();
+    total += root.instructions;
+    roots.push_back(std::move(root));
   }
-  parts = std::clamp<unsigned>(total / partInstructions, 1, maxParts);
-  parts = std::max<unsigned>(1, std::min<size_t>(parts, sizes.size()));
-  llvm::sort(sizes, [](const auto &a, const auto &b) {
-    return a.first != b.first ? a.first > b.first : a.second->getName() < b.second->getName();
+  llvm::sort(roots, [](const Root &a, const Root &b) {
+    return a.instructions != b.instructions ? a.instructions > b.instructions
+                                            : a.functions[0]->getName() < b.functions[0]->getName();
   });
-  std::vector<unsigned> load(parts);
-  StringMap<unsigned> partOf;
-  for (const auto &[size, function] : sizes) {
-    unsigned part = std::min_element(load.begin(), load.end()) - load.begin();
-    load[part] += size;
-    partOf[function->getName()] = part;
+  unsigned count = std::clamp<unsigned>(total / partInstructions, 1, maxParts);
+  std::vector<Part> parts(std::max<size_t>(1, std::min<size_t>(count, roots.size())));
+  for (const Root &root : roots) {
+    Part &part = *std::min_element(parts.begin(), parts.end(),
+                                   [](const Part &a, const Part &b) { return a.instructions < b.instructions; });
+    part.instructions += root.instructions;
+    for (const Function *member : root.functions) part.functions.insert(member->getName());
   }
-  return partOf;
+  return parts;
 }
 
-static Expected<std::unique_ptr<Module>> readPart(MemoryBufferRef bitcode, const StringMap<unsigned> &partOf,
-                                                  unsigned part, LLVMContext &context) {
+static Expected<std::unique_ptr<Module>> readPart(MemoryBufferRef bitcode, const Part &part, LLVMContext &context) {
   Expected<std::unique_ptr<Module>> module = getLazyBitcodeModule(bitcode, context);
   if (!module) return module.takeError();
   for (Function &function : **module) {
-    auto owner = partOf.find(function.getName());
-    if (owner == partOf.end() || owner->second == part) continue;
+    if (function.isIntrinsic() || part.functions.contains(function.getName())) continue;
     function.deleteBody();
     function.setVisibility(GlobalValue::HiddenVisibility);
-    function.setComdat(nullptr);
   }
   if (Error error = (*module)->materializeAll()) return std::move(error);
+  for (Function &function : make_early_inc_range(**module))
+    if (function.isDeclaration() && function.use_empty()) function.eraseFromParent();
   return module;
 }
 
@@ -177,10 +204,9 @@ static Expected<Object> compilePart(Module &module, const TargetSpec &spec, cons
 Expected<std::vector<Object>> compileCode(std::unique_ptr<Module> module, const TargetSpec &spec,
                                           const EmitOptions &options) {
   if (Error error = dumpModule(options, "7-llvm.ll", *module)) return std::move(error);
-  unsigned parts = 1;
-  StringMap<unsigned> partOf = choosePartOfEach(*module, parts);
-  std::vector<Object> objects(parts);
-  if (parts == 1) {
+  std::vector<Part> parts = splitIntoParts(*module);
+  std::vector<Object> objects(parts.size());
+  if (parts.size() == 1) {
     Expected<Object> object = compilePart(*module, spec, options, "");
     if (!object) return object.takeError();
     objects[0] = std::move(*object);
@@ -192,13 +218,13 @@ Expected<std::vector<Object>> compileCode(std::unique_ptr<Module> module, const 
   WriteBitcodeToFile(*module, stream);
   module.reset();
   MemoryBufferRef buffer(StringRef(bitcode.data(), bitcode.size()), "code");
-  std::vector<std::string> errors(parts);
-  DefaultThreadPool pool(hardware_concurrency(parts));
-  for (unsigned part = 0; part < parts; ++part)
+  std::vector<std::string> errors(parts.size());
+  DefaultThreadPool pool(hardware_concurrency(parts.size()));
+  for (size_t part = 0; part < parts.size(); ++part)
     pool.async([&, part] {
       LLVMContext context;
       auto compile = [&]() -> Error {
-        auto own = readPart(buffer, partOf, part, context);
+        auto own = readPart(buffer, parts[part], context);
         if (!own) return own.takeError();
         Expected<Object> object = compilePart(**own, spec, options, "." + Twine(part));
         if (!object) return object.takeError();
