@@ -71,6 +71,7 @@ llvm::Expected<OwningOpRef<ModuleOp>> importMlir(MLIRContext &context, StringRef
   functions.addPass(tosa::createTosaToLinalg());
   functions.addPass(createTosaToArithPass());
   functions.addPass(createTosaToTensorPass());
+  functions.addPass(createConvertElementwiseToLinalgPass());  // arith and math on whole tensors
   functions.addPass(createCanonicalizerPass());
   if (failed(passes.run(*module))) return fail(diagnostic.empty() ? "tosa can not be lowered" : diagnostic);
 
