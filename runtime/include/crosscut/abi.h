@@ -26,6 +26,9 @@ extern "C" {
 // ---- The module table: read-only, found through e_entry of an ELF module -------------------------------------------
 
 // An offset in bytes from the address of the field itself; 0 means absent. Never absolute: a module has no relocations.
+// WebAssembly has no addresses of code: there, an offset that names code is an index into the exported function table
+// (__indirect_function_table), the module table is found through the exported global xcut_table, weights_offset is the
+// address of the weights in the module's memory, and checked_bytes is 0, since engines check files themselves.
 typedef int32_t xcut_offset;
 
 // Element types. Values are part of the ABI.
