@@ -19,6 +19,8 @@ LogicalResult readWindow(Op &op, ArrayRef<OpFoldResult> input, ArrayRef<int64_t>
                          Window &window);
 // Pads the spatial dimensions of [n, c, spatial...].
 Value padSpatial(Emitter &e, Value x, const Window &window, mlir::TypedAttr value);
+// True when a number was read from an argument's elements: it may be anything, also the -1 and 0 of Reshape.
+bool comesFromData(OpFoldResult s);
 // The static shape of an input; fails the node when it is not static.
 LogicalResult staticDims(Op &op, unsigned input, SmallVector<int64_t> &result);
 
@@ -87,6 +89,27 @@ CROSSCUT_LOWERING(lowerSpaceToDepth);
 // Slice.cpp
 CROSSCUT_LOWERING(lowerSlice);
 CROSSCUT_LOWERING(lowerPad);
+// Gather.cpp
+CROSSCUT_LOWERING(lowerGather);
+CROSSCUT_LOWERING(lowerGatherElements);
+CROSSCUT_LOWERING(lowerGatherND);
+CROSSCUT_LOWERING(lowerScatterElements);
+CROSSCUT_LOWERING(lowerScatterND);
+CROSSCUT_LOWERING(lowerTensorScatter);
+CROSSCUT_LOWERING(lowerOneHot);
+CROSSCUT_LOWERING(lowerReverseSequence);
+CROSSCUT_LOWERING(lowerTopK);
+CROSSCUT_LOWERING(lowerCompress);
+// Create.cpp
+CROSSCUT_LOWERING(lowerConstantOfShape);
+CROSSCUT_LOWERING(lowerRange);
+CROSSCUT_LOWERING(lowerEyeLike);
+CROSSCUT_LOWERING(lowerTrilu);
+CROSSCUT_LOWERING(lowerBitCast);
+// Resize.cpp, Quantize.cpp
+CROSSCUT_LOWERING(lowerResize);
+CROSSCUT_LOWERING(lowerQuantizeLinear);
+CROSSCUT_LOWERING(lowerDequantizeLinear);
 #undef CROSSCUT_LOWERING
 
 }  // namespace crosscut::onnxir

@@ -36,6 +36,9 @@ struct LoadError : std::runtime_error {
 };
 
 std::string firstLine(std::string text) {
+  // The library's assertions begin with a source position.
+  size_t assertion = text.find("failed: ");
+  if (assertion != std::string::npos) text.erase(0, assertion + 8);
   std::string line;
   for (char c : text) {
     if (c == '\n' || c == '\r') c = ' ';
@@ -273,6 +276,8 @@ bool needsInlining(const onnx::ModelProto &model, const LoadOptions &options) {
 void addInitializerTypes(onnx::GraphProto &graph) {
   std::set<std::string> known;
   for (const auto &info : graph.value_info()) known.insert(info.name());
+  // It also asks for the type of an input that is left out.
+  if (known.insert("").second) graph.add_value_info()->mutable_type();
   for (const auto &info : graph.input()) known.insert(info.name());
   for (const auto &initializer : graph.initializer()) {
     if (!known.insert(initializer.name()).second) continue;
@@ -290,12 +295,34 @@ void inlineFunctions(onnx::ModelProto &model, const LoadOptions &options) {
   for (int round = 0; round < 4 && needsInlining(model, options); ++round) {
     onnx::ModelProto copy = model;
     addInitializerTypes(*copy.mutable_graph());
-    if (copy.functions_size()) onnx::inliner::InlineLocalFunctions(copy, /*convert_version=*/true);
+    if (copy.functions_size()) {
+      onnx::inliner::InlineLocalFunctions(copy, /*convert_version=*/true);
+      inferShapes(copy);
+      addInitializerTypes(*copy.mutable_graph());
+    }
     if (copy.functions_size()) throw LoadError("function '" + copy.functions(0).name() + "' can not be inlined");
-    inferShapes(copy);
     onnx::inliner::InlineSelectedFunctions(copy, NotLowered(options), nullptr);
+    auto &infos = *copy.mutable_graph()->mutable_value_info();
+    infos.erase(std::remove_if(infos.begin(), infos.end(), [](const auto &i) { return i.name().empty(); }),
+                infos.end());
     inferShapes(copy);
     model.Swap(&copy);
+  }
+}
+
+// A result's stated shape is also that of what it was computed from, where the operator keeps shapes: function bodies end
+// in such operators, and what is before them may have axes that only run time tells.
+void propagateShapesBack(Model &model) {
+  static const std::set<std::string> keepShape = {"Sqrt", "Log", "Exp", "Abs", "Neg", "Cast", "CastLike"};
+  for (auto node = model.nodes.rbegin(); node != model.nodes.rend(); ++node) {
+    if (!node->domain.empty() || !keepShape.count(node->op) || node->inputs.empty()) continue;
+    auto out = model.types.find(node->outputs[0]);
+    if (out == model.types.end() || !out->second.hasRank) continue;
+    ValueInfo &in = model.types[node->inputs[0]];
+    bool known = in.hasRank && std::find(in.dims.begin(), in.dims.end(), -1) == in.dims.end();
+    if (known || !in.form.empty()) continue;
+    in.hasRank = true;
+    in.dims = out->second.dims;
   }
 }
 
@@ -332,6 +359,7 @@ void fillModel(onnx::ModelProto &proto, Weights &weights, Model &model) {
       node.attributes[attribute.name()] = convertAttribute(attribute, node);
     model.nodes.push_back(std::move(node));
   }
+  propagateShapesBack(model);
 }
 
 }  // namespace

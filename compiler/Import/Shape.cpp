@@ -5,7 +5,6 @@ namespace crosscut::onnxir {
 
 using namespace mlir;
 
-// True when `v` was read from an argument's elements: such a number may be anything, also the -1 and 0 of Reshape.
 bool comesFromData(OpFoldResult s) {
   Value v = dyn_cast<Value>(s);
   Operation *def = v ? v.getDefiningOp() : nullptr;

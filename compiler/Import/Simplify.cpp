@@ -139,7 +139,28 @@ void gatherConstants(Model &model) {
     else return false;
     return true;
   };
-  model.nodes.erase(std::remove_if(model.nodes.begin(), model.nodes.end(), isGathered), model.nodes.end());
+  // A constant under another shape is a constant: exporters write biases that way.
+  auto isReshaped = [&](Node &node) {
+    if (!node.domain.empty() || node.inputs.empty() || node.outputs.size() != 1) return false;
+    bool moves = node.op == "Reshape" || node.op == "Unsqueeze" || node.op == "Squeeze" || node.op == "Flatten";
+    if (!moves && node.op != "Identity") return false;
+    auto constant = model.constants.find(node.inputs[0]);
+    if (constant == model.constants.end()) return false;
+    HostTensor tensor = constant->second;
+    if (moves) {
+      auto type = model.types.find(node.outputs[0]);
+      if (type == model.types.end() || !type->second.hasRank) return false;
+      int64_t count = 1;
+      for (int64_t d : type->second.dims) count *= d;
+      if (count != tensor.count() || std::count(type->second.dims.begin(), type->second.dims.end(), -1)) return false;
+      tensor.dims = type->second.dims;
+    }
+    model.constants[node.outputs[0]] = std::move(tensor);
+    return true;
+  };
+  model.nodes.erase(std::remove_if(model.nodes.begin(), model.nodes.end(),
+                                   [&](Node &node) { return isGathered(node) || isReshaped(node); }),
+                    model.nodes.end());
 }
 
 void foldIntoConvolutions(Model &model) {

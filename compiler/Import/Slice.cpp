@@ -11,8 +11,6 @@ namespace crosscut::onnxir {
 
 using namespace mlir;
 
-bool comesFromData(OpFoldResult s);
-
 namespace {
 
 Value valueOf(Emitter &e, OpFoldResult s) {
