@@ -24,8 +24,8 @@ static uint64_t compiled_in(void) {
   f |= XCUT_BIT(XCUT_ARM_FP16);
 #endif
 #endif
-#if defined(__ARM_FEATURE_FMA)
-  f |= XCUT_BIT(XCUT_ARM_VFP4);
+#if defined(__ARM_FEATURE_FMA)  // VFPv4, which has the half-precision conversions
+  f |= XCUT_BIT(XCUT_ARM_VFP4) | XCUT_BIT(XCUT_ARM_FP16);
 #endif
 #if defined(__ARM_NEON)
   f |= XCUT_BIT(XCUT_ARM_NEON);
