@@ -23,7 +23,7 @@ typedef struct task {
 typedef struct task_run {
   xcut_run base;
   struct task_run *next_active, *next_queued;
-  xcut_token oldest, last;  // open dispatches lie between them
+  xcut_token oldest, last;  // open dispatches are among oldest ... last; oldest is last + 1 when there are none
   atomic_uint progress;     // counts finished dispatches; what waiters watch
   atomic_uint waiters;      // threads asleep on it
   atomic_uint over;         // the asynchronous call is done
@@ -77,7 +77,7 @@ static void announce_work(task_device *d) {
 
 // Finds a dispatch of `run` that has unclaimed items and may start. Under the lock; the caller becomes a user.
 static task *find_in_run(task_run *run) {
-  while (run->oldest != run->last && is_done(run, run->oldest)) ++run->oldest;
+  while (run->oldest != run->last + 1 && is_done(run, run->oldest)) ++run->oldest;
   for (xcut_token token = run->oldest; token != run->last + 1; ++token) {
     task *t = &run->tasks[token % RING];
     if (token == 0 || t->token != token) continue;

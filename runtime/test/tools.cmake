@@ -1,13 +1,6 @@
 # Runs one of the programs and checks its exit status and what it prints:
-#   cmake -DSTATUS=0|1 [-DMATCHES=regex] [-DFILE_ABSENT=path] -P tools.cmake -- program argument ...
-math(EXPR last "${CMAKE_ARGC} - 1")
-foreach(i RANGE ${last})
-  if(DEFINED COMMAND)
-    list(APPEND COMMAND "${CMAKE_ARGV${i}}")
-  elseif("${CMAKE_ARGV${i}}" STREQUAL "--")
-    set(COMMAND "")
-  endif()
-endforeach()
+#   cmake "-DCOMMAND=program|argument|..." -DSTATUS=0|1 [-DMATCHES=regex] [-DFILE_ABSENT=path] -P tools.cmake
+string(REPLACE "|" ";" COMMAND "${COMMAND}")
 execute_process(COMMAND ${COMMAND} RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE errors)
 if(NOT status EQUAL STATUS)
   message(FATAL_ERROR "exit status is '${status}', expected ${STATUS}\n${output}${errors}")
