@@ -46,7 +46,8 @@ function(crosscut_write_config folder destination)
   configure_package_config_file(cmake/CrosscutConfig.cmake.in ${folder}/CrosscutConfig.cmake
     INSTALL_DESTINATION ${destination} ${install_prefix}
     PATH_VARS CROSSCUT_TOOLCHAIN_DIR CROSSCUT_PLATFORM_ROOT CROSSCUT_CMAKE_DIR)
-  write_basic_package_version_file(${folder}/CrosscutConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+  write_basic_package_version_file(${folder}/CrosscutConfigVersion.cmake COMPATIBILITY SameMinorVersion
+    ARCH_INDEPENDENT)  # a 32-bit project uses the tools of a 64-bit host
 endfunction()
 
 set(CROSSCUT_HOST_PLATFORM ${CMAKE_SYSTEM_PROCESSOR}-linux)
