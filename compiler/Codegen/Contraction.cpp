@@ -202,7 +202,7 @@ GeneratedKernel ContractionGenerator::run() {
   int64_t rowsWanted = (minItemWork + rowWork - 1) / rowWork;
   int64_t chunk = (rowsWanted + tile.rows - 1) / tile.rows * tile.rows;
   auto xExtent = extent(x);
-  xChunk = xExtent && chunk >= *xExtent ? space.loops[x].extent : size(chunk);
+  xChunk = size(xExtent && chunk >= *xExtent ? std::max<int64_t>(1, *xExtent) : chunk);
   int64_t yWanted = xExtent ? std::max<int64_t>(1, rowsWanted / std::max<int64_t>(1, *xExtent)) : 1;
   yChunk = size(y >= 0 && extent(y) ? std::clamp<int64_t>(yWanted, 1, std::max<int64_t>(1, *extent(y))) : 1);
 
@@ -300,7 +300,7 @@ void ContractionGenerator::emitPanel(const PanelRun &run, Value panel, ArrayRef<
     }
     auto extentX = constantOf(space.loops[x].extent);
     int64_t rows = tile.rows;
-    if (extentX && *extentX < rows) rows = *extentX;
+    if (extentX && *extentX < rows) rows = std::max<int64_t>(1, *extentX);
     // Whole tiles, then what is left: of known height, or row by row.
     Value whole = k.sub(xTo, k.rem(k.sub(xTo, xFrom), k.c(rows)));
     k.loop(xFrom, whole, k.c(rows), [&](Value xValue) { emitTile(run, rows, xValue); });
