@@ -22,19 +22,20 @@ struct PanelRun {
 };
 
 class ContractionGenerator {
-public:
+ public:
   ContractionGenerator(KernelBuilder &k, const Step &step, ArrayRef<unsigned char> roles, WeightBlob &weights)
       : k(k), step(step), roles(roles), weights(weights), context(k.b.getContext()), space(step, context) {}
 
   GeneratedKernel run();
 
-private:
+ private:
   LoopRole roleOf(unsigned loop) const { return static_cast<LoopRole>(roles[space.loops[loop].members.front()]); }
   Size size(int64_t value) { return getAffineConstantExpr(value, context); }
   void arrangeLoops();
   void packPanels();
   void emitItem(Value item);
-  void emitPanel(const PanelRun &run, Value panel, ArrayRef<Value> outer, Value yFrom, Value yTo, Value xFrom, Value xTo);
+  void emitPanel(const PanelRun &run, Value panel, ArrayRef<Value> outer, Value yFrom, Value yTo, Value xFrom,
+                 Value xTo);
   void emitTile(const PanelRun &run, unsigned rows, Value x);
   void reduce(unsigned at, Value a, Value bp, const PanelRun &run, unsigned rows, SmallVector<Value> &acc);
   SmallVector<Value> innermost(Value a, Value bp, const PanelRun &run, unsigned rows, ArrayRef<Value> acc, Value from,
@@ -101,10 +102,10 @@ void ContractionGenerator::arrangeLoops() {
   };
   SmallVector<unsigned> outer, rows, sums, cols;
   for (unsigned i = 0; i < space.loops.size(); ++i) switch (roleOf(i)) {
-    case LoopRole::Batch: outer.push_back(i); break;
-    case LoopRole::Rows: rows.push_back(i); break;
-    case LoopRole::Reduction: sums.push_back(i); break;
-    case LoopRole::Columns: cols.push_back(i); break;
+      case LoopRole::Batch: outer.push_back(i); break;
+      case LoopRole::Rows: rows.push_back(i); break;
+      case LoopRole::Reduction: sums.push_back(i); break;
+      case LoopRole::Columns: cols.push_back(i); break;
     }
   llvm::stable_sort(rows, before(output));
   llvm::stable_sort(sums, before(space.find(Operand::Input, 0)));
@@ -123,7 +124,9 @@ void ContractionGenerator::arrangeLoops() {
     space.loops.insert(space.loops.begin() + at, loop);
     for (Operand &operand : space.operands) operand.strides.insert(operand.strides.begin() + at, size(0));
   }
-  auto role = [&](const Loop &loop) { return loop.members.empty() ? LoopRole::Rows : static_cast<LoopRole>(roles[loop.members.front()]); };
+  auto role = [&](const Loop &loop) {
+    return loop.members.empty() ? LoopRole::Rows : static_cast<LoopRole>(roles[loop.members.front()]);
+  };
   space.packConstants();
   space.merge([&](const Loop &o, const Loop &i) { return role(o) == role(i); });
 
@@ -198,7 +201,8 @@ GeneratedKernel ContractionGenerator::run() {
   space.bind(k, weights);
 
   // Rows of one item.
-  int64_t rowWork = std::max<int64_t>(1, depth.value_or(256) * std::min<int64_t>(width, extent(columns).value_or(width)));
+  int64_t rowWork =
+      std::max<int64_t>(1, depth.value_or(256) * std::min<int64_t>(width, extent(columns).value_or(width)));
   int64_t rowsWanted = (minItemWork + rowWork - 1) / rowWork;
   int64_t chunk = (rowsWanted + tile.rows - 1) / tile.rows * tile.rows;
   auto xExtent = extent(x);
@@ -296,7 +300,8 @@ void ContractionGenerator::emitPanel(const PanelRun &run, Value panel, ArrayRef<
     if (y >= 0) {
       loopValues[y] = yValue;
       for (Operand &operand : space.operands)
-        if (!operand.splat) pointers[&operand] = k.advance(saved[&operand], operand.element, operand.strides[y], yValue);
+        if (!operand.splat)
+          pointers[&operand] = k.advance(saved[&operand], operand.element, operand.strides[y], yValue);
     }
     auto extentX = constantOf(space.loops[x].extent);
     int64_t rows = tile.rows;
@@ -338,7 +343,9 @@ void ContractionGenerator::emitTile(const PanelRun &run, unsigned rows, Value xV
     Value shared;
     for (unsigned row = 0; row < rows; ++row) {
       Value value = isConstant(init->strides[x], 0) && row ? shared : Value();
-      if (!value) value = k.broadcast(loadOperand(k, *init, init->splat ? Value() : at(*init, row, u), run.lanes, columns), run.lanes);
+      if (!value)
+        value = k.broadcast(loadOperand(k, *init, init->splat ? Value() : at(*init, row, u), run.lanes, columns),
+                            run.lanes);
       shared = value;
       acc[row * run.vectors + u] = value;
     }
@@ -365,7 +372,8 @@ void ContractionGenerator::reduce(unsigned at, Value aPtr, Value bPtr, const Pan
   if (at + 1 < reductions.size()) {
     acc = k.loop(k.c(0), k.expand(extent), k.c(1), acc, [&](Value iv, ArrayRef<Value> carried) {
       SmallVector<Value> inner(carried);
-      reduce(at + 1, k.advance(aPtr, a->element, a->strides[loop], iv), k.advance(bPtr, b->element, bStride, iv), run, rows, inner);
+      reduce(at + 1, k.advance(aPtr, a->element, a->strides[loop], iv), k.advance(bPtr, b->element, bStride, iv), run,
+             rows, inner);
       return inner;
     });
     return;
@@ -378,7 +386,8 @@ void ContractionGenerator::reduce(unsigned at, Value aPtr, Value bPtr, const Pan
   Value whole = k.sub(k.expand(extent), k.rem(k.expand(extent), k.c(unroll)));
   if (count) whole = k.c(*count / unroll * unroll);
   acc = innermost(aPtr, bPtr, run, rows, acc, k.c(0), whole, unroll, lanewise && unroll == 4);
-  if (unroll > 1 && !(count && *count % unroll == 0)) acc = innermost(aPtr, bPtr, run, rows, acc, whole, k.expand(extent), 1, false);
+  if (unroll > 1 && !(count && *count % unroll == 0))
+    acc = innermost(aPtr, bPtr, run, rows, acc, whole, k.expand(extent), 1, false);
 }
 
 SmallVector<Value> ContractionGenerator::innermost(Value aPtr, Value bPtr, const PanelRun &run, unsigned rows,
@@ -425,7 +434,8 @@ SmallVector<Value> ContractionGenerator::innermost(Value aPtr, Value bPtr, const
 
 }  // namespace
 
-GeneratedKernel generateContraction(KernelBuilder &k, const Step &step, ArrayRef<unsigned char> roles, WeightBlob &weights) {
+GeneratedKernel generateContraction(KernelBuilder &k, const Step &step, ArrayRef<unsigned char> roles,
+                                    WeightBlob &weights) {
   return ContractionGenerator(k, step, roles, weights).run();
 }
 

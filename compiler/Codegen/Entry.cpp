@@ -16,21 +16,27 @@ constexpr llvm::StringLiteral dispatchHelper = "xcut_dispatch", waitHelper = "xc
 constexpr int64_t tensorBytes = sizeof(xcut_tensor);
 
 class EntryBuilder {
-public:
+ public:
   EntryBuilder(ModuleOp module, FunctionPlan &plan, const TargetDescription &target)
-      : b(module.getContext()), loc(UnknownLoc::get(module.getContext())), plan(plan), target(target), module(module),
+      : b(module.getContext()),
+        loc(UnknownLoc::get(module.getContext())),
+        plan(plan),
+        target(target),
+        module(module),
         pointerType(LLVM::LLVMPointerType::get(module.getContext())),
         indexType(IntegerType::get(module.getContext(), target.indexBits)) {}
 
   llvm::Error makeRun(llvm::StringRef name, ArrayRef<KernelCall> calls);
   llvm::Error makePlan(llvm::StringRef name);
 
-private:
+ private:
   LLVM::LLVMFuncOp begin(llvm::StringRef name);
   Value gep(Value pointer, int64_t bytes);
   Value gep(Value pointer, Value bytes);
   Value loadPointer(Value pointer) { return LLVM::LoadOp::create(b, loc, pointerType, pointer, target.indexBits / 8); }
-  Value loadInt(Value pointer, unsigned bits) { return LLVM::LoadOp::create(b, loc, b.getIntegerType(bits), pointer, 4); }
+  Value loadInt(Value pointer, unsigned bits) {
+    return LLVM::LoadOp::create(b, loc, b.getIntegerType(bits), pointer, 4);
+  }
   void storeInt(Value value, Value pointer) { LLVM::StoreOp::create(b, loc, value, pointer, 4); }
   Value c(int64_t value) { return arith::ConstantOp::create(b, loc, b.getIntegerAttr(indexType, value)); }
   Value i64(int64_t value) { return arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(value)); }
@@ -77,7 +83,8 @@ LLVM::LLVMFuncOp EntryBuilder::begin(llvm::StringRef name) {
 
 Value EntryBuilder::gep(Value pointer, int64_t bytes) {
   if (!bytes) return pointer;
-  return LLVM::GEPOp::create(b, loc, pointerType, b.getI8Type(), pointer, ArrayRef<LLVM::GEPArg>{LLVM::GEPArg(static_cast<int32_t>(bytes))});
+  return LLVM::GEPOp::create(b, loc, pointerType, b.getI8Type(), pointer,
+                             ArrayRef<LLVM::GEPArg>{LLVM::GEPArg(static_cast<int32_t>(bytes))});
 }
 
 Value EntryBuilder::gep(Value pointer, Value bytes) {
@@ -119,11 +126,14 @@ llvm::Expected<Value> EntryBuilder::hostValue(Value value) {
     Value address = gep(data, arith::MulIOp::create(b, loc, at, c(elementBytes(element))));
     Type stored = element.isInteger(1) ? b.getI8Type() : element.isIndex() ? b.getI64Type() : element;
     result = LLVM::LoadOp::create(b, loc, stored, address, elementBytes(element));
-    if (element.isInteger(1)) result = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne, result, arith::ConstantOp::create(b, loc, b.getI8IntegerAttr(0)));
+    if (element.isInteger(1))
+      result = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne, result,
+                                     arith::ConstantOp::create(b, loc, b.getI8IntegerAttr(0)));
     if (element.isIndex()) result = arith::IndexCastOp::create(b, loc, element, result);
   } else {
     if (op->getNumRegions() || !isa<arith::ArithDialect, math::MathDialect>(op->getDialect()))
-      return llvm::createStringError("operation " + op->getName().getStringRef() + " can not be computed before the kernels run");
+      return llvm::createStringError("operation " + op->getName().getStringRef() +
+                                     " can not be computed before the kernels run");
     IRMapping mapping;
     for (Value operand : op->getOperands()) {
       llvm::Expected<Value> known = hostValue(operand);
@@ -149,15 +159,15 @@ llvm::Expected<Value> EntryBuilder::expand(Size size) {
   llvm::Expected<Value> y = expand(binary.getRHS());
   if (!y) return y.takeError();
   switch (binary.getKind()) {
-  case AffineExprKind::Add: return arith::AddIOp::create(b, loc, *x, *y).getResult();
-  case AffineExprKind::Mul: return arith::MulIOp::create(b, loc, *x, *y).getResult();
-  case AffineExprKind::FloorDiv: return arith::DivUIOp::create(b, loc, *x, *y).getResult();
-  case AffineExprKind::Mod: return arith::RemUIOp::create(b, loc, *x, *y).getResult();
-  case AffineExprKind::CeilDiv: {
-    Value up = arith::AddIOp::create(b, loc, *x, arith::SubIOp::create(b, loc, *y, c(1)));
-    return arith::DivUIOp::create(b, loc, up, *y).getResult();
-  }
-  default: return llvm::createStringError("internal: an unexpected size expression");
+    case AffineExprKind::Add: return arith::AddIOp::create(b, loc, *x, *y).getResult();
+    case AffineExprKind::Mul: return arith::MulIOp::create(b, loc, *x, *y).getResult();
+    case AffineExprKind::FloorDiv: return arith::DivUIOp::create(b, loc, *x, *y).getResult();
+    case AffineExprKind::Mod: return arith::RemUIOp::create(b, loc, *x, *y).getResult();
+    case AffineExprKind::CeilDiv: {
+      Value up = arith::AddIOp::create(b, loc, *x, arith::SubIOp::create(b, loc, *y, c(1)));
+      return arith::DivUIOp::create(b, loc, up, *y).getResult();
+    }
+    default: return llvm::createStringError("internal: an unexpected size expression");
   }
 }
 
@@ -173,7 +183,8 @@ llvm::Expected<Value> EntryBuilder::arenaBytes(SmallVectorImpl<Value> &slotOffse
       if (!bytes) return bytes.takeError();
       largest = arith::MaxSIOp::create(b, loc, largest, *bytes);
     }
-    Value rounded = arith::AndIOp::create(b, loc, arith::AddIOp::create(b, loc, largest, c(XCUT_ALIGNMENT - 1)), c(-XCUT_ALIGNMENT));
+    Value rounded = arith::AndIOp::create(b, loc, arith::AddIOp::create(b, loc, largest, c(XCUT_ALIGNMENT - 1)),
+                                          c(-XCUT_ALIGNMENT));
     total = arith::AddIOp::create(b, loc, total, rounded);
   }
   return total;
@@ -266,7 +277,8 @@ llvm::Expected<Value> EntryBuilder::dispatchAll(ArrayRef<KernelCall> calls, Arra
       } else if (arg.buffer->kind == BufferKind::Output) {
         pointer = tensorData(plan.info.inputs.size() + arg.buffer->index);
       } else {
-        pointer = plan.dynamicArena ? gep(arena, slotOffsets[arg.buffer->slot]) : gep(arena, c(arg.buffer->arenaOffset));
+        pointer =
+            plan.dynamicArena ? gep(arena, slotOffsets[arg.buffer->slot]) : gep(arena, c(arg.buffer->arenaOffset));
       }
       if (arg.byteOffset && !isConstant(arg.byteOffset, 0)) {
         llvm::Expected<Value> offset = expand(arg.byteOffset);
@@ -277,9 +289,12 @@ llvm::Expected<Value> EntryBuilder::dispatchAll(ArrayRef<KernelCall> calls, Arra
     }
     llvm::Expected<Value> items = expand(kernelCall.items);
     if (!items) return items.takeError();
-    Value items32 = target.indexBits == 32 ? *items : arith::TruncIOp::create(b, loc, b.getI32Type(), *items).getResult();
+    Value items32 =
+        target.indexBits == 32 ? *items : arith::TruncIOp::create(b, loc, b.getI32Type(), *items).getResult();
     Value kernel = LLVM::AddressOfOp::create(b, loc, pointerType, kernelCall.symbol);
-    token = LLVM::CallOp::create(b, loc, TypeRange{b.getI32Type()}, dispatchHelper, ValueRange{env, kernel, block, items32, token}).getResult();
+    token = LLVM::CallOp::create(b, loc, TypeRange{b.getI32Type()}, dispatchHelper,
+                                 ValueRange{env, kernel, block, items32, token})
+                .getResult();
   }
   LLVM::CallOp::create(b, loc, TypeRange{}, waitHelper, ValueRange{env, token});
   return i32(XCUT_RUN_OK);
@@ -383,7 +398,8 @@ void generateDispatchHelpers(ModuleOp module, const TargetDescription &target) {
   Type pointer = LLVM::LLVMPointerType::get(module.getContext()), i32 = b.getI32Type();
   auto begin = [&](llvm::StringRef name, Type result, ArrayRef<Type> params) {
     b.setInsertionPointToEnd(module.getBody());
-    auto function = LLVM::LLVMFuncOp::create(b, loc, name, LLVM::LLVMFunctionType::get(result, params), LLVM::Linkage::Internal);
+    auto function =
+        LLVM::LLVMFuncOp::create(b, loc, name, LLVM::LLVMFunctionType::get(result, params), LLVM::Linkage::Internal);
     b.setInsertionPointToStart(function.addEntryBlock(b));
     return function;
   };
@@ -391,13 +407,15 @@ void generateDispatchHelpers(ModuleOp module, const TargetDescription &target) {
     return LLVM::ICmpOp::create(b, loc, LLVM::ICmpPredicate::eq, p, LLVM::ZeroOp::create(b, loc, pointer));
   };
   auto callback = [&](Value env, int64_t offset) -> Value {
-    Value slot = LLVM::GEPOp::create(b, loc, pointer, b.getI8Type(), env, ArrayRef<LLVM::GEPArg>{LLVM::GEPArg(static_cast<int32_t>(offset))});
+    Value slot = LLVM::GEPOp::create(b, loc, pointer, b.getI8Type(), env,
+                                     ArrayRef<LLVM::GEPArg>{LLVM::GEPArg(static_cast<int32_t>(offset))});
     return LLVM::LoadOp::create(b, loc, pointer, slot, target.indexBits / 8);
   };
   {
     auto function = begin(dispatchHelper, i32, {pointer, pointer, pointer, i32, i32});
     Block &entry = function.getBody().front();
-    Value env = entry.getArgument(0), kernel = entry.getArgument(1), args = entry.getArgument(2), count = entry.getArgument(3);
+    Value env = entry.getArgument(0), kernel = entry.getArgument(1), args = entry.getArgument(2),
+          count = entry.getArgument(3);
     Value zero = arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(0));
     auto op = scf::IfOp::create(b, loc, i32, isNull(env), true);
     b.setInsertionPointToStart(op.thenBlock());
@@ -406,7 +424,10 @@ void generateDispatchHelpers(ModuleOp module, const TargetDescription &target) {
     scf::YieldOp::create(b, loc, ValueRange{zero});
     b.setInsertionPointToStart(op.elseBlock());
     auto dispatchType = LLVM::LLVMFunctionType::get(i32, {pointer, pointer, pointer, i32, i32});
-    Value token = LLVM::CallOp::create(b, loc, dispatchType, ValueRange{callback(env, offsetof(xcut_env, dispatch)), env, kernel, args, count, entry.getArgument(4)}).getResult();
+    Value token = LLVM::CallOp::create(b, loc, dispatchType,
+                                       ValueRange{callback(env, offsetof(xcut_env, dispatch)), env, kernel, args, count,
+                                                  entry.getArgument(4)})
+                      .getResult();
     scf::YieldOp::create(b, loc, ValueRange{token});
     b.setInsertionPointAfter(op);
     LLVM::ReturnOp::create(b, loc, op.getResults());
@@ -418,7 +439,8 @@ void generateDispatchHelpers(ModuleOp module, const TargetDescription &target) {
     auto op = scf::IfOp::create(b, loc, TypeRange{}, isNull(env), true);
     b.setInsertionPointToStart(op.elseBlock());
     auto waitType = LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(b.getContext()), {pointer, i32});
-    LLVM::CallOp::create(b, loc, waitType, ValueRange{callback(env, offsetof(xcut_env, wait)), env, entry.getArgument(1)});
+    LLVM::CallOp::create(b, loc, waitType,
+                         ValueRange{callback(env, offsetof(xcut_env, wait)), env, entry.getArgument(1)});
     b.setInsertionPointAfter(op);
     LLVM::ReturnOp::create(b, loc, ValueRange{});
   }
@@ -435,7 +457,8 @@ void generateKernelWrapper(ModuleOp module, llvm::StringRef name, func::FuncOp i
   b.setInsertionPointToStart(entry);
   SmallVector<Value> operands{entry->getArgument(1), entry->getArgument(2)};
   for (auto [i, type] : llvm::enumerate(llvm::drop_begin(implementation.getArgumentTypes(), 2))) {
-    Value slot = LLVM::GEPOp::create(b, loc, pointer, b.getI64Type(), entry->getArgument(0), ArrayRef<LLVM::GEPArg>{LLVM::GEPArg(static_cast<int32_t>(i))});
+    Value slot = LLVM::GEPOp::create(b, loc, pointer, b.getI64Type(), entry->getArgument(0),
+                                     ArrayRef<LLVM::GEPArg>{LLVM::GEPArg(static_cast<int32_t>(i))});
     Type stored = type.isInteger(1) ? Type(b.getI8Type()) : type;
     Value value = LLVM::LoadOp::create(b, loc, stored, slot, 4);
     if (type.isInteger(1)) value = arith::TruncIOp::create(b, loc, type, value);

@@ -15,14 +15,16 @@ namespace {
 
 // Kernels that differ in nothing but their arguments are kept once.
 class KernelPool {
-public:
+ public:
   // Returns the wrapper's symbol for this implementation, which may be dropped for an earlier equal one.
   std::string intern(ModuleOp module, GeneratedKernel &kernel) {
     func::FuncOp function = kernel.function;
-    auto &bucket = byShape[{std::distance(function.getBody().front().begin(), function.getBody().front().end()), function.getNumArguments()}];
+    auto &bucket = byShape[{std::distance(function.getBody().front().begin(), function.getBody().front().end()),
+                            function.getNumArguments()}];
     for (auto &[known, symbol] : bucket)
       if (known.getFunctionType() == function.getFunctionType() &&
-          OperationEquivalence::isRegionEquivalentTo(&known.getBody(), &function.getBody(), OperationEquivalence::IgnoreLocations)) {
+          OperationEquivalence::isRegionEquivalentTo(&known.getBody(), &function.getBody(),
+                                                     OperationEquivalence::IgnoreLocations)) {
         function.erase();
         kernel.function = known;
         return symbol;
@@ -33,13 +35,13 @@ public:
     return symbol;
   }
 
-private:
+ private:
   std::map<std::pair<int64_t, unsigned>, std::vector<std::pair<func::FuncOp, std::string>>> byShape;
   unsigned count = 0;
 };
 
-GeneratedKernel generateKernel(ModuleOp module, const Step &step, const FunctionPlan &plan, const TargetDescription &target,
-                               WeightBlob &weights, unsigned number) {
+GeneratedKernel generateKernel(ModuleOp module, const Step &step, const FunctionPlan &plan,
+                               const TargetDescription &target, WeightBlob &weights, unsigned number) {
   KernelBuilder k(module, "kernel_body" + std::to_string(number), plan, target);
   if (step.kind == StepKind::FillBorder) return generateBorder(k, step);
   if (step.nest.op) {
@@ -75,8 +77,8 @@ llvm::Expected<Program> generateProgram(ImportedModel &model, const TargetSpec &
                                         const CodegenOptions &options) {
   ModuleOp source = *model.module;
   MLIRContext *context = source.getContext();
-  context->loadDialect<arith::ArithDialect, func::FuncDialect, linalg::LinalgDialect, LLVM::LLVMDialect, math::MathDialect,
-                       scf::SCFDialect, tensor::TensorDialect, vector::VectorDialect>();
+  context->loadDialect<arith::ArithDialect, func::FuncDialect, linalg::LinalgDialect, LLVM::LLVMDialect,
+                       math::MathDialect, scf::SCFDialect, tensor::TensorDialect, vector::VectorDialect>();
   if (llvm::Error error = normalizeTensorIR(source, options.dumpDir)) return std::move(error);
 
   Program program;
@@ -116,12 +118,15 @@ llvm::Expected<Program> generateProgram(ImportedModel &model, const TargetSpec &
       }
       calls.push_back({symbol, kernel.args, kernel.items});
     }
-    if (llvm::Error error = generateEntryPoints(code, *plan, calls, target, function.getName())) return std::move(error);
+    if (llvm::Error error = generateEntryPoints(code, *plan, calls, target, function.getName()))
+      return std::move(error);
     program.functions.push_back(plan->info);
   }
   if (program.functions.empty()) return llvm::createStringError("the model has no public function");
-  if (llvm::Error error = dumpText(options.dumpDir, "4-plan.txt", [&](llvm::raw_ostream &out) { out << planText; })) return std::move(error);
-  if (llvm::Error error = dumpText(options.dumpDir, "5-kernels.mlir", [&](llvm::raw_ostream &out) { code.print(out); })) return std::move(error);
+  if (llvm::Error error = dumpText(options.dumpDir, "4-plan.txt", [&](llvm::raw_ostream &out) { out << planText; }))
+    return std::move(error);
+  if (llvm::Error error = dumpText(options.dumpDir, "5-kernels.mlir", [&](llvm::raw_ostream &out) { code.print(out); }))
+    return std::move(error);
   if (failed(verify(code))) return llvm::createStringError("internal: the generated code is not valid");
   if (llvm::Error error = expandMath(code, target)) return std::move(error);
   program.weights = weights.take();

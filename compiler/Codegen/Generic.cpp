@@ -1,72 +1,32 @@
-// Kernels for everything that is no sum of products over weights: elementwise operations, pooling and depthwise windows,
-// reductions, copies between layouts.
+// Kernels for everything that is no sum of products over weights: elementwise operations, pooling and depthwise
+// windows, reductions, copies between layouts.
 //
 // One loop is walked in vectors: a parallel one along which results lie side by side, else (sums along a row) a
 // reduction whose lanes are combined at the end. Windows compute several neighbouring results at once, so that their
 // weights and the values that they share are loaded once. Loops that stay outside make the work items.
+#include "compiler/Codegen/Combiner.h"
 #include "compiler/Codegen/Kernels.h"
 
+#include "llvm/ADT/bit.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
-#include "llvm/ADT/TypeSwitch.h"
-#include "llvm/ADT/bit.h"
 
 using namespace mlir;
 
 namespace crosscut {
 namespace {
 
-// How partial results of a reduction are combined.
-struct Combiner {
-  vector::CombiningKind kind;
-  TypedAttr neutral;
-};
-
-// The body combines its last argument with something that does not depend on it.
-std::optional<Combiner> matchCombiner(Operation *op) {
-  auto generic = dyn_cast_or_null<linalg::GenericOp>(op);
-  if (!generic || generic.getNumDpsInits() != 1) return std::nullopt;
-  Block *body = generic.getBody();
-  Value acc = body->getArguments().back();
-  Operation *last = cast<linalg::YieldOp>(body->getTerminator()).getOperand(0).getDefiningOp();
-  if (!last || last->getBlock() != body || !acc.hasOneUse() || last->getNumOperands() != 2) return std::nullopt;
-  if (last->getOperand(0) != acc && last->getOperand(1) != acc) return std::nullopt;
-  Type type = acc.getType();
-  Builder b(op->getContext());
-  auto integer = [&](const llvm::APInt &value) { return cast<TypedAttr>(b.getIntegerAttr(type, value)); };
-  auto real = [&](double value) { return cast<TypedAttr>(b.getFloatAttr(type, value)); };
-  double inf = std::numeric_limits<double>::infinity();
-  unsigned bits = type.isIndex() ? 64 : type.getIntOrFloatBitWidth();
-  using K = vector::CombiningKind;
-  return llvm::TypeSwitch<Operation *, std::optional<Combiner>>(last)
-      .Case([&](arith::AddFOp) { return Combiner{K::ADD, real(0)}; })
-      .Case([&](arith::MulFOp) { return Combiner{K::MUL, real(1)}; })
-      .Case([&](arith::MaximumFOp) { return Combiner{K::MAXIMUMF, real(-inf)}; })
-      .Case([&](arith::MinimumFOp) { return Combiner{K::MINIMUMF, real(inf)}; })
-      .Case([&](arith::MaxNumFOp) { return Combiner{K::MAXNUMF, real(-inf)}; })
-      .Case([&](arith::MinNumFOp) { return Combiner{K::MINNUMF, real(inf)}; })
-      .Case([&](arith::AddIOp) { return Combiner{K::ADD, integer(llvm::APInt::getZero(bits))}; })
-      .Case([&](arith::MulIOp) { return Combiner{K::MUL, integer(llvm::APInt(bits, 1))}; })
-      .Case([&](arith::MaxSIOp) { return Combiner{K::MAXSI, integer(llvm::APInt::getSignedMinValue(bits))}; })
-      .Case([&](arith::MinSIOp) { return Combiner{K::MINSI, integer(llvm::APInt::getSignedMaxValue(bits))}; })
-      .Case([&](arith::MaxUIOp) { return Combiner{K::MAXUI, integer(llvm::APInt::getZero(bits))}; })
-      .Case([&](arith::MinUIOp) { return Combiner{K::MINUI, integer(llvm::APInt::getAllOnes(bits))}; })
-      .Case([&](arith::AndIOp) { return Combiner{K::AND, integer(llvm::APInt::getAllOnes(bits))}; })
-      .Case([&](arith::OrIOp) { return Combiner{K::OR, integer(llvm::APInt::getZero(bits))}; })
-      .Default([](Operation *) { return std::nullopt; });
-}
-
 class GenericGenerator {
-public:
+ public:
   GenericGenerator(KernelBuilder &k, const Step &step, WeightBlob &weights)
       : k(k), step(step), weights(weights), context(k.b.getContext()), space(step, context) {}
 
   GeneratedKernel run();
 
-private:
+ private:
   // Position of the loops at one point of the code.
   struct Position {
-    SmallVector<Value> values;  // one a loop; none: not entered yet
+    SmallVector<Value> values;    // one a loop; none: not entered yet
     std::vector<Value> pointers;  // one an operand
   };
 
@@ -94,9 +54,9 @@ private:
 
   // After arranging: parallel loops, then reductions; numbers of special ones, or -1.
   unsigned parallelLoops = 0;
-  int vectorLoop = -1;      // walked in vectors
-  int rowLoop = -1;         // several values at once
-  bool lanesReduce = false; // the vector loop is a reduction
+  int vectorLoop = -1;       // walked in vectors
+  int rowLoop = -1;          // several values at once
+  bool lanesReduce = false;  // the vector loop is a reduction
   unsigned rowsAtOnce = 1;
   std::optional<Combiner> combiner;
 };
@@ -147,7 +107,8 @@ void GenericGenerator::arrangeLoops() {
   auto choose = [&](unsigned from, unsigned to) {
     int best = -1, bestScore = 4;
     for (unsigned loop = from; loop < to; ++loop)
-      if (int score = scoreAsVector(loop); score > bestScore || (score == bestScore && best >= 0)) best = loop, bestScore = score;
+      if (int score = scoreAsVector(loop); score > bestScore || (score == bestScore && best >= 0))
+        best = loop, bestScore = score;
     return best;
   };
   if (vectors) vectorLoop = choose(0, parallelLoops);
@@ -161,7 +122,8 @@ void GenericGenerator::arrangeLoops() {
         fits &= isConstant(operand.strides[loop], 1) || isConstant(operand.strides[loop], 0);
         moves |= isConstant(operand.strides[loop], 1);
       }
-      if (fits && moves && constantOf(space.loops[loop].extent).value_or(64) >= 2) vectorLoop = loop, lanesReduce = true;
+      if (fits && moves && constantOf(space.loops[loop].extent).value_or(64) >= 2)
+        vectorLoop = loop, lanesReduce = true;
     }
   }
   // Vectors innermost of their kind; constants are laid out in this order.
@@ -241,7 +203,8 @@ GeneratedKernel GenericGenerator::run() {
   unsigned itemLoops = 0;
   Size items = size(1);
   int64_t count = 1;
-  while (itemLoops < parallelLoops && static_cast<int>(itemLoops) != vectorLoop && static_cast<int>(itemLoops) != rowLoop) {
+  while (itemLoops < parallelLoops && static_cast<int>(itemLoops) != vectorLoop &&
+         static_cast<int>(itemLoops) != rowLoop) {
     auto extent = constantOf(space.loops[itemLoops].extent);
     if (known && (count >= 32 || work / count < minItemWork / 8)) break;
     if (!known && itemLoops >= 2) break;
@@ -280,7 +243,8 @@ void GenericGenerator::emitLoops(unsigned loop, const Position &at) {
     else emitRows(at, 1);
     return;
   }
-  k.loop(k.c(0), k.expand(space.loops[loop].extent), k.c(1), [&](Value iv) { emitLoops(loop + 1, enter(at, loop, iv)); });
+  k.loop(k.c(0), k.expand(space.loops[loop].extent), k.c(1),
+         [&](Value iv) { emitLoops(loop + 1, enter(at, loop, iv)); });
 }
 
 void GenericGenerator::emitVectorLoop(const Position &at, Value from, Value to) {
@@ -324,7 +288,8 @@ SmallVector<Value> GenericGenerator::initial(const Position &at, unsigned lanes)
   for (unsigned i = 0; i < step.nest.inits.size(); ++i)
     for (auto [number, operand] : llvm::enumerate(space.operands))
       if (operand.role == Operand::Init && operand.position == i)
-        values.push_back(k.broadcast(loadOperand(k, operand, at.pointers[number], lanes, lanesReduce ? -1 : vectorLoop), lanes));
+        values.push_back(
+            k.broadcast(loadOperand(k, operand, at.pointers[number], lanes, lanesReduce ? -1 : vectorLoop), lanes));
   return values;
 }
 
@@ -391,7 +356,8 @@ SmallVector<Value> GenericGenerator::reduceInLanes(const Position &at) {
   Value whole = k.sub(length, k.rem(length, k.c(lanes)));
   Value neutral = k.broadcast(k.constant(combiner->neutral), lanes);
   // Loops of the reduction outside the vectors.
-  auto nest = [&](auto &self, unsigned loop, const Position &here, Value vectorAcc, Value scalarAcc) -> std::pair<Value, Value> {
+  auto nest = [&](auto &self, unsigned loop, const Position &here, Value vectorAcc,
+                  Value scalarAcc) -> std::pair<Value, Value> {
     if (loop == outer) {
       Value v = k.loop(k.c(0), whole, k.c(lanes), {vectorAcc}, [&](Value iv, ArrayRef<Value> carried) {
         SmallVector<Value> next = bodyAt(enter(here, vectorLoop, iv), carried, lanes, 0);
@@ -405,7 +371,8 @@ SmallVector<Value> GenericGenerator::reduceInLanes(const Position &at) {
     }
     SmallVector<Value> both = k.loop(k.c(0), k.expand(space.loops[loop].extent), k.c(1), {vectorAcc, scalarAcc},
                                      [&](Value iv, ArrayRef<Value> carried) {
-                                       auto [v, s] = self(self, loop + 1, enter(here, loop, iv), carried[0], carried[1]);
+                                       auto [v, s] =
+                                           self(self, loop + 1, enter(here, loop, iv), carried[0], carried[1]);
                                        return SmallVector<Value>{v, s};
                                      });
     return {both[0], both[1]};
@@ -429,7 +396,8 @@ void GenericGenerator::emitTile(const Position &at, unsigned lanes, unsigned row
     Position here = at;
     if (row)
       for (auto [i, operand] : llvm::enumerate(space.operands))
-        if (!operand.splat) here.pointers[i] = k.advance(at.pointers[i], operand.element, operand.strides[rowLoop], k.c(row));
+        if (!operand.splat)
+          here.pointers[i] = k.advance(at.pointers[i], operand.element, operand.strides[rowLoop], k.c(row));
     bool readsInit = false;
     if (step.nest.op)
       for (unsigned i = step.nest.inputs.size(); i < step.nest.op->getRegion(0).front().getNumArguments(); ++i)
@@ -444,7 +412,8 @@ void GenericGenerator::emitTile(const Position &at, unsigned lanes, unsigned row
   if (!reduces) return;
   unsigned results = values.size() / rows;
   values = reduce(parallelLoops, at, values, lanes, rows);
-  for (unsigned row = 0; row < rows; ++row) finishTile(at, ArrayRef<Value>(values).slice(row * results, results), lanes, row);
+  for (unsigned row = 0; row < rows; ++row)
+    finishTile(at, ArrayRef<Value>(values).slice(row * results, results), lanes, row);
 }
 
 // Epilogues and stores of one row.
@@ -463,66 +432,10 @@ void GenericGenerator::finishTile(const Position &at, ArrayRef<Value> results, u
   }
 }
 
-// Sets one box of a tensor to a value.
-void fillBox(KernelBuilder &k, const TensorRef &ref, ArrayRef<Size> from, ArrayRef<Size> extents, Value scalar) {
-  SmallVector<unsigned> order;
-  for (unsigned d = 0; d < extents.size(); ++d)
-    if (!isConstant(extents[d], 1)) order.push_back(d);
-  llvm::stable_sort(order, [&](unsigned i, unsigned j) {
-    auto si = constantOf(ref.strides[i]), sj = constantOf(ref.strides[j]);
-    if (si && sj) return *si > *sj;
-    return !si && sj;
-  });
-  Value pointer = k.pointerTo(ref, ref.offset);
-  Type element = ref.elementType;
-  for (unsigned d = 0; d < extents.size(); ++d) pointer = k.advance(pointer, element, ref.strides[d], k.expand(from[d]));
-  auto nest = [&](auto &self, unsigned i, Value at) -> void {
-    if (i == order.size()) {
-      k.store(scalar, at, element, 1, getAffineConstantExpr(1, k.b.getContext()));
-      return;
-    }
-    unsigned d = order[i];
-    Value extent = k.expand(extents[d]);
-    if (i + 1 == order.size() && isConstant(ref.strides[d], 1) && k.target.lanes() > 1) {
-      unsigned lanes = k.target.lanes();
-      if (auto known = constantOf(extents[d])) lanes = std::min<unsigned>(lanes, llvm::bit_floor(static_cast<uint64_t>(std::max<int64_t>(1, *known))));
-      Value whole = k.sub(extent, k.rem(extent, k.c(lanes)));
-      k.loop(k.c(0), whole, k.c(lanes), [&](Value iv) { k.store(k.broadcast(scalar, lanes), k.advance(at, element, iv), element, lanes, ref.strides[d]); });
-      k.loop(whole, extent, k.c(1), [&](Value iv) { k.store(scalar, k.advance(at, element, iv), element, 1, ref.strides[d]); });
-      return;
-    }
-    k.loop(k.c(0), extent, k.c(1), [&](Value iv) { self(self, i + 1, k.advance(at, element, ref.strides[d], iv)); });
-  };
-  nest(nest, 0, pointer);
-}
-
 }  // namespace
 
 GeneratedKernel generateGeneric(KernelBuilder &k, const Step &step, WeightBlob &weights) {
   return GenericGenerator(k, step, weights).run();
-}
-
-GeneratedKernel generateBorder(KernelBuilder &k, const Step &step) {
-  const TensorRef &outer = step.outer;
-  MLIRContext *context = k.b.getContext();
-  Value scalar = k.constant(step.value);
-  k.loop(k.begin, k.end, k.c(1), [&](Value) {
-    // Dimension by dimension: what lies before and after the inner box, over the inner part of earlier dimensions and
-    // the whole of later ones.
-    Sizes from(outer.dims.size(), getAffineConstantExpr(0, context)), extents = outer.dims;
-    for (unsigned d = 0; d < outer.dims.size(); ++d) {
-      Size high = outer.dims[d] - step.low[d] - step.innerDims[d];
-      from[d] = getAffineConstantExpr(0, context);
-      extents[d] = step.low[d];
-      if (!isConstant(extents[d], 0)) fillBox(k, outer, from, extents, scalar);
-      from[d] = step.low[d] + step.innerDims[d];
-      extents[d] = high;
-      if (!isConstant(extents[d], 0)) fillBox(k, outer, from, extents, scalar);
-      from[d] = step.low[d];
-      extents[d] = step.innerDims[d];
-    }
-  });
-  return k.finish(getAffineConstantExpr(1, context));
 }
 
 }  // namespace crosscut

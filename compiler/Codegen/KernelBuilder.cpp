@@ -25,8 +25,11 @@ bool isZero(Value value) { return getConstantIntValue(value) == 0; }
 
 KernelBuilder::KernelBuilder(ModuleOp module, llvm::StringRef name, const FunctionPlan &plan,
                              const TargetDescription &target)
-    : b(module.getContext()), loc(UnknownLoc::get(module.getContext())), target(target),
-      indexType(IntegerType::get(module.getContext(), target.indexBits)), plan(plan) {
+    : b(module.getContext()),
+      loc(UnknownLoc::get(module.getContext())),
+      target(target),
+      indexType(IntegerType::get(module.getContext(), target.indexBits)),
+      plan(plan) {
   b.setInsertionPointToEnd(module.getBody());
   Type i32 = b.getI32Type();
   function = func::FuncOp::create(b, loc, name, b.getFunctionType({i32, i32}, {}));
@@ -108,9 +111,7 @@ Value KernelBuilder::min(Value x, Value y) {
   return arith::MinSIOp::create(b, loc, x, y);
 }
 
-Value KernelBuilder::less(Value x, Value y) {
-  return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, x, y);
-}
+Value KernelBuilder::less(Value x, Value y) { return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, x, y); }
 
 Value KernelBuilder::expand(Size size) {
   if (auto value = constantOf(size)) return c(*value);
@@ -127,12 +128,12 @@ Value KernelBuilder::expand(Size size) {
   auto binary = cast<AffineBinaryOpExpr>(size);
   Value x = expand(binary.getLHS()), y = expand(binary.getRHS());
   switch (binary.getKind()) {
-  case AffineExprKind::Add: return add(x, y);
-  case AffineExprKind::Mul: return mul(x, y);
-  case AffineExprKind::FloorDiv: return div(x, y);
-  case AffineExprKind::Mod: return rem(x, y);
-  case AffineExprKind::CeilDiv: return div(add(x, sub(y, c(1))), y);
-  default: llvm_unreachable("not a binary expression");
+    case AffineExprKind::Add: return add(x, y);
+    case AffineExprKind::Mul: return mul(x, y);
+    case AffineExprKind::FloorDiv: return div(x, y);
+    case AffineExprKind::Mod: return rem(x, y);
+    case AffineExprKind::CeilDiv: return div(add(x, sub(y, c(1))), y);
+    default: llvm_unreachable("not a binary expression");
   }
 }
 
@@ -172,8 +173,7 @@ Value KernelBuilder::advance(Value pointer, Type element, Value index) {
   SmallVector<LLVM::GEPArg> indices;
   if (auto constant = getConstantIntValue(index); constant && llvm::isInt<31>(*constant))
     indices.push_back(static_cast<int32_t>(*constant));
-  else
-    indices.push_back(index);
+  else indices.push_back(index);
   return LLVM::GEPOp::create(b, loc, pointer.getType(), memoryType(element), pointer, indices,
                              LLVM::GEPNoWrapFlags::inbounds);
 }
@@ -262,9 +262,8 @@ void KernelBuilder::loop(Value from, Value to, Value step, llvm::function_ref<vo
   });
 }
 
-SmallVector<Value> KernelBuilder::loop(
-    Value from, Value to, Value step, ArrayRef<Value> inits,
-    llvm::function_ref<SmallVector<Value>(Value, ArrayRef<Value>)> body) {
+SmallVector<Value> KernelBuilder::loop(Value from, Value to, Value step, ArrayRef<Value> inits,
+                                       llvm::function_ref<SmallVector<Value>(Value, ArrayRef<Value>)> body) {
   // One turn, known when compiling, needs no loop.
   auto cf = getConstantIntValue(from), ct = getConstantIntValue(to), cs = getConstantIntValue(step);
   if (cf && ct && cs) {
@@ -317,8 +316,8 @@ Value KernelBuilder::fromOutside(Value value) {
   return known;
 }
 
-// One element of a tensor that a body reads at computed indices. Indices come from data: they are brought into range, so
-// that no input can make a kernel read elsewhere.
+// One element of a tensor that a body reads at computed indices. Indices come from data: they are brought into range,
+// so that no input can make a kernel read elsewhere.
 Value KernelBuilder::extract(tensor::ExtractOp op, ArrayRef<Value> indices, const BodyContext &context) {
   const TensorRef *ref = nullptr;
   for (auto &[value, captured] : context.captured)
@@ -353,7 +352,8 @@ SmallVector<Value> KernelBuilder::cloneBody(Block &body, ArrayRef<Value> argumen
           SmallVector<Attribute> steps;
           for (unsigned lane = 0; lane < context.lanes; ++lane) steps.push_back(b.getIndexAttr(lane));
           auto type = cast<VectorType>(vectorOf(b.getIndexType(), context.lanes));
-          value = arith::AddIOp::create(b, loc, broadcast(value, context.lanes), constant(DenseElementsAttr::get(type, steps)));
+          value = arith::AddIOp::create(b, loc, broadcast(value, context.lanes),
+                                        constant(DenseElementsAttr::get(type, steps)));
         }
         mapping.map(index.getResult(), value);
         continue;
@@ -368,7 +368,8 @@ SmallVector<Value> KernelBuilder::cloneBody(Block &body, ArrayRef<Value> argumen
         // Control flow inside a body: scalar only. Copied whole; what its regions use from outside must be known first.
         op.walk([&](Operation *inner) {
           for (Value operand : inner->getOperands())
-            if (!op.isAncestor(operand.getParentBlock()->getParentOp()) && !isa<RankedTensorType>(operand.getType())) lookup(operand);
+            if (!op.isAncestor(operand.getParentBlock()->getParentOp()) && !isa<RankedTensorType>(operand.getType()))
+              lookup(operand);
         });
         Operation *copy = op.cloneWithoutRegions(mapping);
         b.insert(copy);

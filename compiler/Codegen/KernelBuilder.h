@@ -20,8 +20,8 @@ struct KernelArg {
   const Buffer *buffer = nullptr;  // Pointer into a buffer; null: into the weights
   uint64_t weightsOffset = 0;
   Size byteOffset;
-  unsigned symbol = 0;       // Symbol: number of the plan's symbol
-  mlir::Value scalar;        // Scalar: a value of the model's function
+  unsigned symbol = 0;  // Symbol: number of the plan's symbol
+  mlir::Value scalar;   // Scalar: a value of the model's function
 };
 
 // The code and arguments of one step.
@@ -41,7 +41,7 @@ struct BodyContext {
 };
 
 class KernelBuilder {
-public:
+ public:
   KernelBuilder(mlir::ModuleOp module, llvm::StringRef name, const FunctionPlan &plan, const TargetDescription &target);
 
   mlir::OpBuilder b;
@@ -94,7 +94,7 @@ public:
 
   uint64_t flops = 0, bytes = 0;
 
-private:
+ private:
   mlir::Value argument(KernelArg arg, mlir::Type type);
   mlir::Value extract(mlir::tensor::ExtractOp op, llvm::ArrayRef<mlir::Value> indices, const BodyContext &context);
   mlir::Value fromOutside(mlir::Value value);

@@ -11,7 +11,7 @@ GeneratedKernel generateContraction(KernelBuilder &k, const Step &step, llvm::Ar
                                     WeightBlob &weights);
 // Everything else: elementwise, windows, reductions, copies (Generic.cpp).
 GeneratedKernel generateGeneric(KernelBuilder &k, const Step &step, WeightBlob &weights);
-// The frame of a padded tensor (Generic.cpp).
+// The frame of a padded tensor (Border.cpp).
 GeneratedKernel generateBorder(KernelBuilder &k, const Step &step);
 
 // Applies the step's epilogues to `values` (what the nest yields at one tile position) and returns the last results.

@@ -30,8 +30,7 @@ LoopSpace::LoopSpace(const Step &step, MLIRContext *context) : context(context) 
     for (auto [i, access] : llvm::enumerate(epilogue.inputs))
       if (!epilogue.chained[i]) addOperand(Operand::EpilogueInput, e, i, access);
   for (auto [i, access] : llvm::enumerate(step.outputs)) addOperand(Operand::Output, 0, i, access);
-  if (step.nest.op)
-    step.nest.op->walk([&](linalg::IndexOp op) { indexed.insert(op.getDim()); });
+  if (step.nest.op) step.nest.op->walk([&](linalg::IndexOp op) { indexed.insert(op.getDim()); });
   for (const Epilogue &epilogue : step.epilogues)
     epilogue.op->walk([&](linalg::IndexOp op) { indexed.insert(epilogue.loopOf[op.getDim()]); });
 }
@@ -68,7 +67,8 @@ void LoopSpace::dropUnit() {
 
 void LoopSpace::packConstants() {
   for (Operand &operand : operands) {
-    if (operand.splat || !operand.access->ref.buffer || operand.access->ref.buffer->kind != BufferKind::Constant) continue;
+    if (operand.splat || !operand.access->ref.buffer || operand.access->ref.buffer->kind != BufferKind::Constant)
+      continue;
     const Buffer &buffer = *operand.access->ref.buffer;
     // Each element is read by one combination of the loops that walk the constant: then any order of them will do.
     SmallVector<unsigned> used;

@@ -26,7 +26,7 @@ struct Operand {
 };
 
 class LoopSpace {
-public:
+ public:
   LoopSpace(const Step &step, mlir::MLIRContext *context);
 
   llvm::SmallVector<Loop> loops;
@@ -47,7 +47,7 @@ public:
   void bind(KernelBuilder &k, WeightBlob &weights);
   int loopOf(unsigned member) const;
 
-private:
+ private:
   mlir::MLIRContext *context;
   llvm::SmallDenseSet<unsigned> indexed;
 };

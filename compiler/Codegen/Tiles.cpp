@@ -14,8 +14,8 @@ namespace {
 // Registers that a tile takes, at most. One is left spare: schedules that need all of them spill now and then.
 unsigned registersOf(const TargetDescription &target, unsigned rows, unsigned vectors) {
   unsigned used = rows * vectors + vectors;
-  if (target.laneFma) return used + rows;                        // several k of each row in a register
-  if (target.foldsBroadcast || target.scalarFma) return used;    // rows come from memory or scalar registers
+  if (target.laneFma) return used + rows;                      // several k of each row in a register
+  if (target.foldsBroadcast || target.scalarFma) return used;  // rows come from memory or scalar registers
   return used + 1;
 }
 
@@ -76,8 +76,10 @@ Tile chooseTile(const TargetDescription &target, std::optional<int64_t> rows, st
       Tile tile{height, vectors};
       double cost = 0;
       for (const Panels &panels : splitColumns(n, tile, lanes)) {
-        double perPanel = double(r / height) * (stepCycles(target, height, panels.vectors) * k + height * panels.vectors + 12);
-        if (r % height) perPanel += stepCycles(target, r % height, panels.vectors) * k + (r % height) * panels.vectors + 12;
+        double perPanel =
+            double(r / height) * (stepCycles(target, height, panels.vectors) * k + height * panels.vectors + 12);
+        if (r % height)
+          perPanel += stepCycles(target, r % height, panels.vectors) * k + (r % height) * panels.vectors + 12;
         cost += panels.count * (perPanel + 20);
       }
       if (bestCost < 0 || cost < bestCost * 0.995) {

@@ -16,14 +16,14 @@ struct Tile {
   unsigned vectors = 1;
 };
 
-// Steps of the innermost reduction in one turn of its loop, for a tile of this size. `lanewise`: four values of each row
-// are loaded at once.
+// Steps of the innermost reduction in one turn of its loop, for a tile of this size. `lanewise`: four values of each
+// row are loaded at once.
 unsigned unrollFor(const TargetDescription &target, unsigned rows, unsigned vectors, bool lanewise);
 
 // A run of panels of equal width over the columns of a contraction.
 struct Panels {
-  int64_t start = 0;   // first column
-  int64_t count = 0;   // panels
+  int64_t start = 0;  // first column
+  int64_t count = 0;  // panels
   unsigned lanes = 1, vectors = 1;
   int64_t width() const { return int64_t(lanes) * vectors; }
 };

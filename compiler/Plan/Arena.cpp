@@ -1,7 +1,8 @@
 // Gives every intermediate tensor its place in the arena.
 //
-// Static plans: largest buffer first, each at the lowest offset that is free during its whole life. Dynamic plans do not
-// know sizes: buffers whose lives do not touch share a slot, and the entry point lays the slots one after the other.
+// Static plans: largest buffer first, each at the lowest offset that is free during its whole life. Dynamic plans do
+// not know sizes: buffers whose lives do not touch share a slot, and the entry point lays the slots one after the
+// other.
 #include "compiler/Plan/Plan.h"
 
 #include "crosscut/abi.h"
@@ -31,7 +32,8 @@ std::string describePeak(const FunctionPlan &plan, llvm::ArrayRef<Buffer *> buff
   llvm::raw_string_ostream out(text);
   out << "alive at the peak, while '" << plan.steps[peakStep].name << "' runs:";
   for (Buffer *b : buffers)
-    if (b->firstStep <= peakStep && peakStep <= b->lastStep) out << " " << nameOf(plan, *b) << " (" << bytes(b) << " bytes)";
+    if (b->firstStep <= peakStep && peakStep <= b->lastStep)
+      out << " " << nameOf(plan, *b) << " (" << bytes(b) << " bytes)";
   return text;
 }
 
@@ -65,7 +67,8 @@ llvm::Error planArena(FunctionPlan &plan, const PlanOptions &options) {
   }
 
   auto bytes = [](Buffer *b) {
-    return llvm::alignTo(uint64_t(std::max<int64_t>(0, *constantOf(b->elements))) * elementBytes(b->elementType), XCUT_ALIGNMENT);
+    return llvm::alignTo(uint64_t(std::max<int64_t>(0, *constantOf(b->elements))) * elementBytes(b->elementType),
+                         XCUT_ALIGNMENT);
   };
   llvm::stable_sort(buffers, [&](Buffer *a, Buffer *b) { return bytes(a) > bytes(b); });
   std::vector<Buffer *> placed;
@@ -85,8 +88,9 @@ llvm::Error planArena(FunctionPlan &plan, const PlanOptions &options) {
   }
   plan.info.arenaBytes = plan.arenaBytes;
   if (options.maxArenaBytes && plan.arenaBytes > options.maxArenaBytes)
-    return llvm::createStringError("the arena takes " + llvm::Twine(plan.arenaBytes) + " bytes, more than --max-arena=" +
-                                   llvm::Twine(options.maxArenaBytes) + "; " + describePeak(plan, buffers));
+    return llvm::createStringError("the arena takes " + llvm::Twine(plan.arenaBytes) +
+                                   " bytes, more than --max-arena=" + llvm::Twine(options.maxArenaBytes) + "; " +
+                                   describePeak(plan, buffers));
   return llvm::Error::success();
 }
 
@@ -98,7 +102,8 @@ void printPlan(const FunctionPlan &plan, llvm::raw_ostream &out) {
     }
     static const char *kinds[] = {"arena", "input", "output", "constant"};
     out << kinds[int(ref.buffer->kind)];
-    if (ref.buffer->kind == BufferKind::Arena) out << "@" << (plan.dynamicArena ? ref.buffer->slot : ref.buffer->arenaOffset);
+    if (ref.buffer->kind == BufferKind::Arena)
+      out << "@" << (plan.dynamicArena ? ref.buffer->slot : ref.buffer->arenaOffset);
     else out << ref.buffer->index;
     out << "+" << offset << " [";
     llvm::interleaveComma(strides, out);
@@ -116,7 +121,8 @@ void printPlan(const FunctionPlan &plan, llvm::raw_ostream &out) {
       continue;
     }
     out << "    loops";
-    for (auto [extent, reduction] : llvm::zip(step.nest.extents, step.nest.isReduction)) out << " " << extent << (reduction ? "r" : "");
+    for (auto [extent, reduction] : llvm::zip(step.nest.extents, step.nest.isReduction))
+      out << " " << extent << (reduction ? "r" : "");
     out << "\n";
     for (const Access &a : step.nest.inputs) out << "    in  ", printRef(a.ref, a.strides, a.offset), out << "\n";
     for (const Epilogue &e : step.epilogues)

@@ -30,7 +30,9 @@ Order Layout::wantedByUsers(Value value) {
 Order Layout::orderFor(Operation *op, Value result) {
   unsigned rank = cast<RankedTensorType>(result.getType()).getRank();
   auto natural = [&] { return naturalOrder(rank); };
-  auto fromMemory = [&](Value v) { return !v.getDefiningOp() || !isa<arith::ConstantOp, tensor::EmptyOp>(v.getDefiningOp()); };
+  auto fromMemory = [&](Value v) {
+    return !v.getDefiningOp() || !isa<arith::ConstantOp, tensor::EmptyOp>(v.getDefiningOp());
+  };
   auto known = [&](Value v) { return orders.count(v) != 0; };
   if (auto generic = dyn_cast<linalg::GenericOp>(op)) {
     SmallVector<unsigned> preferred = preferredResultOrder(generic);
@@ -65,10 +67,12 @@ Order Layout::orderFor(Operation *op, Value result) {
   }
   if (auto pad = dyn_cast<tensor::PadOp>(op)) {
     // The result of a kernel is written into the padded buffer as it is; anything else is copied, so may be reordered.
-    Order wanted = isa_and_nonnull<linalg::GenericOp>(pad.getSource().getDefiningOp()) ? Order() : wantedByUsers(result);
+    Order wanted =
+        isa_and_nonnull<linalg::GenericOp>(pad.getSource().getDefiningOp()) ? Order() : wantedByUsers(result);
     return wanted.empty() ? orders[pad.getSource()] : wanted;
   }
-  if (isa<tensor::CastOp, tensor::ConcatOp>(op)) return known(op->getOperand(0)) ? orders[op->getOperand(0)] : natural();
+  if (isa<tensor::CastOp, tensor::ConcatOp>(op))
+    return known(op->getOperand(0)) ? orders[op->getOperand(0)] : natural();
   if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op)) {
     llvm::SmallBitVector dropped = slice.getDroppedDims();
     SmallVector<int> newIndex;
@@ -88,7 +92,8 @@ Order Layout::orderFor(Operation *op, Value result) {
     return order;
   }
   if (auto collapse = dyn_cast<tensor::CollapseShapeOp>(op)) {
-    // Kept when every group's dimensions lie in order, one after the other; else the source is brought to natural order.
+    // Kept when every group's dimensions lie in order, one after the other; else the source is brought to natural
+    // order.
     const Sizes &dims = shapes.dimsOf(collapse.getSrc());
     SmallVector<int> groupOf(dims.size());
     auto groups = collapse.getReassociationIndices();

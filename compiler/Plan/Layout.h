@@ -13,11 +13,11 @@
 namespace crosscut {
 
 class Layout {
-public:
+ public:
   Layout(mlir::func::FuncOp function, Shapes &shapes) : shapes(shapes) { assign(function); }
   const Order &orderOf(mlir::Value tensor) const { return orders.find(tensor)->second; }
 
-private:
+ private:
   void assign(mlir::func::FuncOp function);
   Order orderFor(mlir::Operation *op, mlir::Value result);
   Order wantedByUsers(mlir::Value value);

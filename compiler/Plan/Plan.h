@@ -69,11 +69,11 @@ struct Nest {
   std::vector<std::pair<mlir::Value, TensorRef>> captured;
 };
 
-// An elementwise operation applied to a kernel's result while it is in registers. Accesses have strides for the loops of
-// the kernel's nest.
+// An elementwise operation applied to a kernel's result while it is in registers. Accesses have strides for the loops
+// of the kernel's nest.
 struct Epilogue {
   mlir::Operation *op = nullptr;
-  std::vector<Access> inputs;    // unused where `chained`
+  std::vector<Access> inputs;          // unused where `chained`
   llvm::SmallVector<bool> chained;     // the input is the result of what came before
   llvm::SmallVector<unsigned> loopOf;  // loop of `op` → loop of the kernel's nest, for linalg.index
   std::vector<std::pair<mlir::Value, TensorRef>> captured;

@@ -15,7 +15,8 @@ Sizes denseStrides(llvm::ArrayRef<Size> dims, llvm::ArrayRef<unsigned> order, ml
 std::optional<TensorRef> collapseView(const TensorRef &ref, llvm::ArrayRef<mlir::ReassociationIndices> groups,
                                       llvm::ArrayRef<Size> dims);
 // The opposite; always possible.
-TensorRef expandView(const TensorRef &ref, llvm::ArrayRef<mlir::ReassociationIndices> groups, llvm::ArrayRef<Size> dims);
+TensorRef expandView(const TensorRef &ref, llvm::ArrayRef<mlir::ReassociationIndices> groups,
+                     llvm::ArrayRef<Size> dims);
 // The box at `offsets` of `dims`, every `steps`.
 TensorRef sliceView(const TensorRef &ref, llvm::ArrayRef<Size> offsets, llvm::ArrayRef<Size> steps,
                     llvm::ArrayRef<Size> dims);

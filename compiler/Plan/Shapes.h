@@ -8,7 +8,7 @@
 namespace crosscut {
 
 class Shapes {
-public:
+ public:
   explicit Shapes(Symbols &symbols) : symbols(symbols) {}
 
   // Dimensions of a ranked tensor.
@@ -17,7 +17,7 @@ public:
   Size sizeOf(mlir::OpFoldResult value);
   Size sizeOf(mlir::Value value);
 
-private:
+ private:
   Sizes computeDims(mlir::Value tensor);
 
   Symbols &symbols;

@@ -6,10 +6,10 @@
 // equal sizes are equal pointers.
 #pragma once
 
-#include "mlir/IR/AffineExpr.h"
-#include "mlir/IR/Value.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/SmallVector.h"
+#include "mlir/IR/AffineExpr.h"
+#include "mlir/IR/Value.h"
 
 #include <optional>
 
@@ -28,14 +28,14 @@ Size product(llvm::ArrayRef<Size> sizes, mlir::MLIRContext *context);
 
 // The symbols of one function: symbol i is the index value values[i].
 class Symbols {
-public:
+ public:
   explicit Symbols(mlir::MLIRContext *context) : context(context) {}
   Size symbolFor(mlir::Value value);
   Size constant(int64_t value) const { return mlir::getAffineConstantExpr(value, context); }
   llvm::ArrayRef<mlir::Value> values() const { return hostValues; }
   mlir::MLIRContext *getContext() const { return context; }
 
-private:
+ private:
   mlir::MLIRContext *context;
   llvm::SmallVector<mlir::Value> hostValues;
   llvm::DenseMap<mlir::Value, unsigned> index;
