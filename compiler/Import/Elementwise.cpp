@@ -257,13 +257,16 @@ LogicalResult lowerBitShift(Op &op) {
                 op.elementType(), {op.in(0), op.in(1)},
                 [&](Body &s, ValueRange v) {
                   unsigned width = v[0].getType().getIntOrFloatBitWidth();
-                  // A shift by the width or more is zero; the machine's is undefined.
-                  Value inside = s.lt(v[1], s.integer(v[1].getType(), width));
-                  Value count = s.select(inside, v[1], s.like(v[1], 0));
+                  // A shift by the width or more (a negative one counts as such) leaves nothing but the sign; the
+                  // machine's is undefined.
+                  Body plain{s.b, s.loc, true};
+                  Value inside = plain.lt(v[1], s.integer(v[1].getType(), width));
+                  bool arithmetic = !left && !isUnsigned(op.type());
+                  Value count = s.select(inside, v[1], s.integer(v[1].getType(), arithmetic ? width - 1 : 0));
+                  if (arithmetic) return s.op<arith::ShRSIOp>(v[0], count);
                   Value shifted = left ? s.op<arith::ShLIOp>(v[0], count) : s.op<arith::ShRUIOp>(v[0], count);
                   return s.select(inside, shifted, s.like(v[0], 0));
-                },
-                /*isUnsigned=*/true),
+                }),
             op.type());
   return success();
 }

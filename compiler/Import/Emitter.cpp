@@ -250,6 +250,9 @@ struct Product {
   void multiply(OpFoldResult d) {
     if (auto c = constantOf(d)) {
       number *= *c;
+    } else if (auto product = cast<Value>(d).getDefiningOp<arith::MulIOp>()) {
+      multiply(product.getLhs());
+      multiply(product.getRhs());
     } else {
       symbols.push_back(cast<Value>(d).getAsOpaquePointer());
       llvm::sort(symbols);
