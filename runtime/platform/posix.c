@@ -1,5 +1,7 @@
 // Linux: mappings, files, the clock, threads, and the futex that everything else is built from.
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include "crosscut/platform.h"
 
 #include <errno.h>

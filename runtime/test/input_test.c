@@ -92,7 +92,7 @@ static void hostile_literals_are_refused_by_name(void) {
   check_refused("99999999999999999999xf32=0", "dimension is too large");
   check_refused("9223372036854775xf64=0", "larger");
   check_refused("4294967296x4294967296xf32=0", "larger");
-  check_refused("1000000x1000000xi8=1", "larger than 4 GiB");
+  check_refused("1000000x1000000xi8=1", "larger than");
   check_refused("2xf32=", "0 elements, the shape needs 2");
   check_refused("2xf32=1 2 3", "more elements than the shape's 2");
   check_refused("3xf32=1 2", "2 elements, the shape needs 3");

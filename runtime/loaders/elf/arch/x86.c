@@ -87,22 +87,32 @@ void xcut_arch_detect(const xcut_platform *platform, xcut_cpu *cpu) {
 
 void xcut_arch_flush_code(void *code, size_t bytes) { (void)code, (void)bytes; }  // caches are coherent
 
-// Rounding to nearest, no traps, no flush to zero.
+// Rounding to nearest, no traps, no flush to zero. Modules use SSE, so that MXCSR is always there, even when the runtime
+// itself was compiled for the x87 alone; on 32 bit, code may use either.
 uint64_t xcut_float_enter(void) {
-#ifdef __SSE__
-  unsigned saved = __builtin_ia32_stmxcsr();
-  if (saved != 0x1f80) __builtin_ia32_ldmxcsr(0x1f80);
-  return saved;
+  uint32_t mxcsr;
+  __asm__ volatile("stmxcsr %0" : "=m"(mxcsr));
+  if (mxcsr != 0x1f80) {
+    const uint32_t standard = 0x1f80;
+    __asm__ volatile("ldmxcsr %0" ::"m"(standard));
+  }
+#if defined(__i386__)
+  uint16_t control;
+  const uint16_t standard_control = 0x037f;
+  __asm__ volatile("fnstcw %0" : "=m"(control));
+  if (control != standard_control) __asm__ volatile("fldcw %0" ::"m"(standard_control));
+  return (uint64_t)control << 32 | mxcsr;
 #else
-  return 0;
+  return mxcsr;
 #endif
 }
 
 void xcut_float_leave(uint64_t saved) {
-#ifdef __SSE__
-  __builtin_ia32_ldmxcsr((unsigned)saved);
-#else
-  (void)saved;
+  uint32_t mxcsr = (uint32_t)saved;
+  __asm__ volatile("ldmxcsr %0" ::"m"(mxcsr));
+#if defined(__i386__)
+  uint16_t control = (uint16_t)(saved >> 32);
+  __asm__ volatile("fldcw %0" ::"m"(control));
 #endif
 }
 
