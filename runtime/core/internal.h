@@ -107,10 +107,10 @@ struct xcut_session {
   xcut_device *device;
   const xcut_entry *entry;
   xcut_call call;
-  xcut_tensor *tensors;    // [inputs, outputs, state]
+  xcut_tensor *tensors;  // [inputs, outputs, state]
   int64_t (*dims)[XCUT_MAX_RANK];
-  bool *allocated;         // outputs that allocate_output made during this call
-  xcut_value *outputs;     // the caller's, during a call
+  bool *allocated;      // outputs that allocate_output made during this call
+  xcut_value *outputs;  // the caller's, during a call
   void *state;
   size_t state_bytes;
   void *arena;

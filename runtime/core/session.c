@@ -74,7 +74,7 @@ xcut_status xcut_session_create(const xcut_function *function, xcut_device *devi
   session->device = device;
   session->entry = (const xcut_entry *)xcut_at(&module->variant->entries) + function->index;
   session->tensors = (xcut_tensor *)(void *)(memory + tensors_at);
-  session->dims = (int64_t(*)[XCUT_MAX_RANK])(void *)(memory + dims_at);
+  session->dims = (int64_t (*)[XCUT_MAX_RANK])(void *)(memory + dims_at);
   session->allocated = (bool *)(memory + allocated_at);
   session->run = (xcut_run *)(void *)(memory + run_at);
   session->state_bytes = state_bytes;
@@ -103,9 +103,7 @@ static bool take(xcut_session *session, unsigned phase) {
 
 static void give_back(xcut_session *session) { atomic_store(&session->phase, XCUT_PHASE_IDLE); }
 
-static xcut_status busy(xcut_error *error) {
-  return xcut_fail(error, XCUT_E_BUSY, "the session runs another call");
-}
+static xcut_status busy(xcut_error *error) { return xcut_fail(error, XCUT_E_BUSY, "the session runs another call"); }
 
 static void drop_arena(xcut_session *session) {
   if (session->arena && !session->arena_lent) session->allocator.release(session->allocator.self, session->arena);
@@ -152,8 +150,8 @@ xcut_status xcut_session_measure(xcut_session *session, xcut_kernel_time *times,
     return xcut_fail(error, XCUT_E_UNSUPPORTED, "kernels are measured on local-sync, with a clock");
   }
   if (times && count != session->module->variant->kernel_count) {
-    return xcut_fail(error, XCUT_E_COUNT, "the module has %u kernels, not %u",
-                     session->module->variant->kernel_count, count);
+    return xcut_fail(error, XCUT_E_COUNT, "the module has %u kernels, not %u", session->module->variant->kernel_count,
+                     count);
   }
   if (!take(session, XCUT_PHASE_CALL)) return busy(error);
   session->times = times;

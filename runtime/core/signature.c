@@ -82,18 +82,14 @@ xcut_status xcut_explain(const xcut_session *session, int32_t result, xcut_error
   }
   long long expected = call->error_expected, actual = call->error_actual;
   switch (result) {
-    case XCUT_RUN_OK:
-      return XCUT_OK;
+    case XCUT_RUN_OK: return XCUT_OK;
     case XCUT_RUN_SHAPE:
-      return xcut_fail(error, XCUT_E_SHAPE, "%s '%s': dimension %u is %lld, must be %lld", role, name,
-                       call->error_dim, actual, expected);
+      return xcut_fail(error, XCUT_E_SHAPE, "%s '%s': dimension %u is %lld, must be %lld", role, name, call->error_dim,
+                       actual, expected);
     case XCUT_RUN_ARENA:
       return xcut_fail(error, XCUT_E_ARENA, "the arena has %lld bytes, the call needs %lld", actual, expected);
-    case XCUT_RUN_DATA:
-      return xcut_fail(error, XCUT_E_DATA, "%s '%s': value %lld is out of range", role, name, actual);
-    case XCUT_RUN_MEMORY:
-      return xcut_fail(error, XCUT_E_MEMORY, "no memory for an output");
-    default:
-      return xcut_fail(error, XCUT_E_IMAGE, "the module returned the unknown result %d", (int)result);
+    case XCUT_RUN_DATA: return xcut_fail(error, XCUT_E_DATA, "%s '%s': value %lld is out of range", role, name, actual);
+    case XCUT_RUN_MEMORY: return xcut_fail(error, XCUT_E_MEMORY, "no memory for an output");
+    default: return xcut_fail(error, XCUT_E_IMAGE, "the module returned the unknown result %d", (int)result);
   }
 }

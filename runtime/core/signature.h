@@ -12,8 +12,7 @@ xcut_status xcut_check_input(const xcut_function_info *info, uint32_t index, con
                              xcut_error *error);
 
 // Room and alignment of the data of tensor `index`, whose shape is known and right.
-xcut_status xcut_check_data(const xcut_function_info *info, uint32_t index, const xcut_value *value,
-                            xcut_error *error);
+xcut_status xcut_check_data(const xcut_function_info *info, uint32_t index, const xcut_value *value, xcut_error *error);
 
 // Turns an entry point's XCUT_RUN_* and error fields into a status and a message.
 xcut_status xcut_explain(const xcut_session *session, int32_t result, xcut_error *error);

@@ -62,9 +62,7 @@ static xcut_status check_code(region *r, const xcut_offset *field, const char *w
 }
 
 static const char *role(const xcut_function_info *f, uint64_t index) {
-  return index < f->input_count                                ? "input"
-         : index < (uint64_t)f->input_count + f->output_count ? "output"
-                                                               : "state";
+  return index < f->input_count ? "input" : index < (uint64_t)f->input_count + f->output_count ? "output" : "state";
 }
 
 static xcut_status check_tensor(region *r, const xcut_function_info *f, uint64_t index, const xcut_tensor_info *t,

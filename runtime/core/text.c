@@ -56,9 +56,7 @@ static void add_list(xcut_text *text, const char *format, va_list list) {
       if (value < 0) put(text, '-');
       put_number(text, value < 0 ? 0 - (uint64_t)value : (uint64_t)value, 10);
     } else if (*f == 'u' || *f == 'x') {
-      uint64_t value = size    ? va_arg(list, size_t)
-                       : longs ? va_arg(list, unsigned long long)
-                               : va_arg(list, unsigned);
+      uint64_t value = size ? va_arg(list, size_t) : longs ? va_arg(list, unsigned long long) : va_arg(list, unsigned);
       put_number(text, value, *f == 'x' ? 16 : 10);
     } else if (*f == '%') {
       put(text, '%');
@@ -90,29 +88,28 @@ bool xcut_same_text(const char *a, const char *b) {
   return *a == *b;
 }
 
-#define STATUSES(X)                                                       \
-  X(XCUT_OK, "success")                                                   \
-  X(XCUT_E_ARGUMENT, "invalid argument")                                  \
-  X(XCUT_E_COUNT, "wrong number of inputs or outputs")                    \
-  X(XCUT_E_TYPE, "wrong element type")                                    \
-  X(XCUT_E_SHAPE, "wrong rank or dimension")                              \
-  X(XCUT_E_DATA, "value out of range in an input")                        \
-  X(XCUT_E_NOT_FOUND, "no such function, tensor or device")               \
-  X(XCUT_E_BUSY, "the session runs another call")                         \
-  X(XCUT_E_IMAGE, "malformed, truncated or changed module")               \
-  X(XCUT_E_VERSION, "module of another ABI version")                      \
-  X(XCUT_E_TARGET, "module for another machine or missing CPU feature")   \
-  X(XCUT_E_MEMORY, "out of memory")                                       \
-  X(XCUT_E_ARENA, "the arena is too small")                               \
-  X(XCUT_E_FILE, "a file cannot be opened, read or written")              \
-  X(XCUT_E_TIMEOUT, "not done within the time-out")                       \
+#define STATUSES(X)                                                     \
+  X(XCUT_OK, "success")                                                 \
+  X(XCUT_E_ARGUMENT, "invalid argument")                                \
+  X(XCUT_E_COUNT, "wrong number of inputs or outputs")                  \
+  X(XCUT_E_TYPE, "wrong element type")                                  \
+  X(XCUT_E_SHAPE, "wrong rank or dimension")                            \
+  X(XCUT_E_DATA, "value out of range in an input")                      \
+  X(XCUT_E_NOT_FOUND, "no such function, tensor or device")             \
+  X(XCUT_E_BUSY, "the session runs another call")                       \
+  X(XCUT_E_IMAGE, "malformed, truncated or changed module")             \
+  X(XCUT_E_VERSION, "module of another ABI version")                    \
+  X(XCUT_E_TARGET, "module for another machine or missing CPU feature") \
+  X(XCUT_E_MEMORY, "out of memory")                                     \
+  X(XCUT_E_ARENA, "the arena is too small")                             \
+  X(XCUT_E_FILE, "a file cannot be opened, read or written")            \
+  X(XCUT_E_TIMEOUT, "not done within the time-out")                     \
   X(XCUT_E_UNSUPPORTED, "not supported on this platform")
 
 const char *xcut_status_name(xcut_status status) {
   switch (status) {
 #define NAME(value, phrase) \
-  case value:               \
-    return #value;
+  case value: return #value;
     STATUSES(NAME)
 #undef NAME
   }
@@ -122,8 +119,7 @@ const char *xcut_status_name(xcut_status status) {
 const char *xcut_status_phrase(xcut_status status) {
   switch (status) {
 #define PHRASE(value, phrase) \
-  case value:                 \
-    return phrase;
+  case value: return phrase;
     STATUSES(PHRASE)
 #undef PHRASE
   }

@@ -2,8 +2,7 @@
 // so that a dispatch costs a call and nothing else.
 #include "core/internal.h"
 
-static xcut_token run_kernel(xcut_env *env, xcut_kernel_fn kernel, const void *args, uint32_t count,
-                             xcut_token after) {
+static xcut_token run_kernel(xcut_env *env, xcut_kernel_fn kernel, const void *args, uint32_t count, xcut_token after) {
   (void)after;  // earlier work is done
   xcut_session *session = ((xcut_run *)env)->session;
   if (!session->times) {
@@ -52,8 +51,7 @@ static const xcut_device_ops kSyncOps = {
 };
 
 xcut_status xcut_device_create_sync(const xcut_device_options *options, xcut_device **out, xcut_error *error) {
-  xcut_device *device =
-      options->allocator.allocate(options->allocator.self, sizeof *device, _Alignof(xcut_device));
+  xcut_device *device = options->allocator.allocate(options->allocator.self, sizeof *device, _Alignof(xcut_device));
   if (!device) return xcut_fail(error, XCUT_E_MEMORY, "no memory for a device");
   *device = (xcut_device){&kSyncOps, "local-sync", options->allocator, options->platform, 1};
   *out = device;

@@ -17,7 +17,7 @@ typedef struct task {
   atomic_uint claimed;   // items that some thread has taken
   atomic_uint finished;  // items that are done
   atomic_uint done;
-  atomic_uint users;     // threads that may still look at this record
+  atomic_uint users;  // threads that may still look at this record
 } task;
 
 typedef struct task_run {
@@ -33,12 +33,12 @@ typedef struct task_run {
 
 typedef struct task_device {
   xcut_device base;
-  xcut_lock lock;       // of the lists below, and of every run's ring
-  atomic_uint epoch;    // counts reasons to look for work
+  xcut_lock lock;     // of the lists below, and of every run's ring
+  atomic_uint epoch;  // counts reasons to look for work
   atomic_uint sleepers;
   atomic_uint stop;
   uint64_t spin_ns;
-  task_run *active;     // calls whose entry point runs
+  task_run *active;                    // calls whose entry point runs
   task_run *queue_first, *queue_last;  // asynchronous calls not yet begun
   uint32_t started;
   uintptr_t threads[];
@@ -152,8 +152,7 @@ static void wait_token(xcut_env *env, xcut_token token) {
   }
 }
 
-static xcut_token dispatch(xcut_env *env, xcut_kernel_fn kernel, const void *args, uint32_t count,
-                           xcut_token after) {
+static xcut_token dispatch(xcut_env *env, xcut_kernel_fn kernel, const void *args, uint32_t count, xcut_token after) {
   task_run *run = (task_run *)(void *)env;
   task_device *d = device_of(run);
   if (count == 0) return after;  // waiting for nothing after `after` is waiting for `after`
@@ -286,7 +285,7 @@ static bool task_wait(xcut_run *base, uint64_t timeout_ns) {
   }
   uint64_t saved = xcut_float_enter();
   bool over;
-  for (bool in_time = true;; ) {
+  for (bool in_time = true;;) {
     unsigned progress = atomic_load(&run->progress);
     over = atomic_load(&run->over) != 0;
     if (over || !in_time) break;
@@ -365,8 +364,8 @@ static const xcut_device_ops kTaskOps = {
 
 xcut_status xcut_device_create_task(const xcut_device_options *options, xcut_device **out, xcut_error *error) {
   const xcut_platform *platform = options->platform;
-  if (!platform->thread_start || !platform->thread_join || !platform->wait || !platform->wake ||
-      !platform->clock_ns || !platform->cpu_count) {
+  if (!platform->thread_start || !platform->thread_join || !platform->wait || !platform->wake || !platform->clock_ns ||
+      !platform->cpu_count) {
     return xcut_fail(error, XCUT_E_UNSUPPORTED, "local-task needs a platform with threads and a clock");
   }
   uint32_t cpus = platform->cpu_count(platform->self);

@@ -18,8 +18,21 @@ static uint64_t next(void) {  // xorshift64*
 }
 
 // The values at which comparisons and sums turn.
-static const uint64_t kInteresting[] = {0, 1, 7, 8, 0x7f, 0x80, 0xff, 0x7fff, 0xffff, 0x7fffffff, 0x80000000u,
-                                        0xffffffffu, 0x7fffffffffffffffu, 0x8000000000000000u, UINT64_MAX};
+static const uint64_t kInteresting[] = {0,
+                                        1,
+                                        7,
+                                        8,
+                                        0x7f,
+                                        0x80,
+                                        0xff,
+                                        0x7fff,
+                                        0xffff,
+                                        0x7fffffff,
+                                        0x80000000u,
+                                        0xffffffffu,
+                                        0x7fffffffffffffffu,
+                                        0x8000000000000000u,
+                                        UINT64_MAX};
 
 static size_t mutate(uint8_t *data, size_t bytes) {
   switch (next() % 7) {
@@ -49,7 +62,7 @@ static size_t mutate(uint8_t *data, size_t bytes) {
       if (bytes + 1 >= MAX_BYTES) break;
       size_t at = (size_t)(next() % (bytes + 1));
       memmove(data + at + 1, data + at, bytes - at);
-      data[at] = (uint8_t) "0123456789x=[], .-ef"[next() % 20];
+      data[at] = (uint8_t)"0123456789x=[], .-ef"[next() % 20];
       ++bytes;
       break;
     }

@@ -32,12 +32,9 @@ static void every_type_has_a_name_and_a_size(void) {
 static void every_feature_has_a_name(void) {
   static const struct {
     uint32_t arch, last;
-  } table[] = {{XCUT_ARCH_X86_64, XCUT_X86_CMOV},
-               {XCUT_ARCH_X86, XCUT_X86_CMOV},
-               {XCUT_ARCH_ARM, XCUT_ARM_THUMB2},
-               {XCUT_ARCH_AARCH64, XCUT_AARCH64_RCPC},
-               {XCUT_ARCH_RISCV64, XCUT_RISCV_ZBS},
-               {XCUT_ARCH_RISCV32, XCUT_RISCV_ZBS}};
+  } table[] = {{XCUT_ARCH_X86_64, XCUT_X86_CMOV},   {XCUT_ARCH_X86, XCUT_X86_CMOV},
+               {XCUT_ARCH_ARM, XCUT_ARM_THUMB2},    {XCUT_ARCH_AARCH64, XCUT_AARCH64_RCPC},
+               {XCUT_ARCH_RISCV64, XCUT_RISCV_ZBS}, {XCUT_ARCH_RISCV32, XCUT_RISCV_ZBS}};
   for (size_t i = 0; i < XCUT_COUNT_OF(table); ++i) {
     for (uint32_t bit = 0; bit < 200; ++bit) {
       CHECK((xcut_feature_name(table[i].arch, bit) != NULL) == (bit <= table[i].last));

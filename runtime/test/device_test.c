@@ -212,8 +212,7 @@ static void threads_wake_up_after_they_slept(void) {
 
 static void a_pool_runs_on_the_cpus_it_is_given(void) {
   static const uint32_t cpus[] = {0};
-  xcut_device_options options = {
-      .allocator = xcut_allocator_system(), .threads = 3, .cpus = cpus, .cpu_count = 1};
+  xcut_device_options options = {.allocator = xcut_allocator_system(), .threads = 3, .cpus = cpus, .cpu_count = 1};
   xcut_device *device;
   xcut_error error;
   REQUIRE(xcut_device_create("local-task", &options, &device, &error) == XCUT_OK);

@@ -280,7 +280,7 @@ static void dynamic_sections_that_ask_for_something_are_refused(void) {
   static const struct {
     uint64_t tag;
     const char *message;
-  } table[] = {{1, "shared library"}, {2, "relocations"}, {8, "relocations"},
+  } table[] = {{1, "shared library"}, {2, "relocations"},     {8, "relocations"},
                {18, "relocations"},   {12, "dynamic linker"}, {27, "dynamic linker"}};
   image i = image_copy(&fixture, fixture.bytes);
   for (size_t t = 0; t < sizeof table / sizeof *table; ++t) {

@@ -25,30 +25,30 @@ static int test_failures;
     }                                                                           \
   } while (0)
 
-#define CHECK_INT(actual, expected)                                                                      \
-  do {                                                                                                   \
-    long long a_ = (long long)(actual), e_ = (long long)(expected);                                      \
-    if (a_ != e_) {                                                                                      \
-      fprintf(stderr, "%s:%d: %s is %lld, expected %lld\n", __FILE__, __LINE__, #actual, a_, e_);        \
-      ++test_failures;                                                                                   \
-    }                                                                                                    \
+#define CHECK_INT(actual, expected)                                                               \
+  do {                                                                                            \
+    long long a_ = (long long)(actual), e_ = (long long)(expected);                               \
+    if (a_ != e_) {                                                                               \
+      fprintf(stderr, "%s:%d: %s is %lld, expected %lld\n", __FILE__, __LINE__, #actual, a_, e_); \
+      ++test_failures;                                                                            \
+    }                                                                                             \
   } while (0)
 
-#define CHECK_CONTAINS(text, part)                                                                       \
-  do {                                                                                                   \
-    if (!strstr((text), (part))) {                                                                       \
-      fprintf(stderr, "%s:%d: '%s' does not contain '%s'\n", __FILE__, __LINE__, (text), (part));        \
-      ++test_failures;                                                                                   \
-    }                                                                                                    \
+#define CHECK_CONTAINS(text, part)                                                                \
+  do {                                                                                            \
+    if (!strstr((text), (part))) {                                                                \
+      fprintf(stderr, "%s:%d: '%s' does not contain '%s'\n", __FILE__, __LINE__, (text), (part)); \
+      ++test_failures;                                                                            \
+    }                                                                                             \
   } while (0)
 
 // For what later lines rely on.
-#define REQUIRE(condition)                                                     \
-  do {                                                                         \
-    if (!(condition)) {                                                        \
+#define REQUIRE(condition)                                                      \
+  do {                                                                          \
+    if (!(condition)) {                                                         \
       fprintf(stderr, "%s:%d: required: %s\n", __FILE__, __LINE__, #condition); \
-      exit(1);                                                                 \
-    }                                                                          \
+      exit(1);                                                                  \
+    }                                                                           \
   } while (0)
 
 static inline int test_main(const test_case *tests, size_t count) {

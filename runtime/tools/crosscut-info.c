@@ -200,8 +200,7 @@ static void print_json(const xcut_module *module) {
   print_json_text(d.compiler);
   printf(",\n  \"image_bytes\": %" PRIu64 ",\n  \"checked_bytes\": %" PRIu64 ",\n  \"weights_bytes\": %" PRIu64
          ",\n  \"external_weights\": %s,\n  \"functions\": [",
-         d.image_bytes, d.checked_bytes, d.weights_bytes,
-         d.flags & XCUT_MODULE_EXTERNAL_WEIGHTS ? "true" : "false");
+         d.image_bytes, d.checked_bytes, d.weights_bytes, d.flags & XCUT_MODULE_EXTERNAL_WEIGHTS ? "true" : "false");
   for (uint32_t i = 0; i < d.function_count; ++i) {
     xcut_function function;
     if (xcut_module_function(module, i, &function)) break;

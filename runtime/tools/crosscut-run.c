@@ -171,7 +171,8 @@ static bool load(run *r, xcut_error *error) {
 static bool prepare(run *r, xcut_error *error) {
   const settings *s = r->s;
   if (!tool_parse_inputs(&r->function, s->inputs, s->input_count, r->inputs, error)) return false;
-  if (!tool_parse_expected(&r->function, s->expected, s->expected_count, r->expected, r->has_expected, error)) return false;
+  if (!tool_parse_expected(&r->function, s->expected, s->expected_count, r->expected, r->has_expected, error))
+    return false;
   xcut_device_options options = {.allocator = tool_allocator(), .threads = (uint32_t)s->threads};
   if (xcut_device_create(s->device, &options, &r->device, error)) return false;
   xcut_allocator allocator = tool_allocator();
@@ -230,8 +231,7 @@ static bool check_output(const run *r, uint32_t index) {
   fprintf(stderr,
           "crosscut-run: output '%s' differs in %zu of %zu elements, first at index %zu: is %s, expected %s; "
           "max absolute error %.3g, max relative error %.3g\n",
-          name, c.mismatches, tool_element_count(actual), c.first_mismatch, have, want, c.max_absolute,
-          c.max_relative);
+          name, c.mismatches, tool_element_count(actual), c.first_mismatch, have, want, c.max_absolute, c.max_relative);
   return false;
 }
 

@@ -27,7 +27,7 @@ typedef struct xcut_load_options {
   const xcut_cpu *cpu;            // null: detected. Naming more than the machine has leads to illegal instructions.
   const void *weights;            // of a module with external weights: XCUT_ALIGNMENT-aligned, borrowed until unload
   uint64_t weights_bytes;
-  uint32_t flags;                 // XCUT_LOAD_*
+  uint32_t flags;  // XCUT_LOAD_*
 } xcut_load_options;
 
 // Loads a compiled model from memory. Where the platform can map memory, the code is copied once into pages that are
@@ -67,13 +67,13 @@ void xcut_module_unload(xcut_module *module);
 // What the module says of itself. Strings are empty, never null, when absent.
 typedef struct xcut_module_description {
   uint32_t abi_version;
-  uint32_t arch;               // XCUT_ARCH_*
+  uint32_t arch;  // XCUT_ARCH_*
   uint32_t function_count;
   uint32_t variant_count;
-  uint32_t chosen_variant;     // the one that calls use; variant_count when loaded for inspection only
-  uint32_t flags;              // XCUT_MODULE_*
-  uint64_t image_bytes;        // of the whole module
-  uint64_t checked_bytes;      // headers, table and code
+  uint32_t chosen_variant;  // the one that calls use; variant_count when loaded for inspection only
+  uint32_t flags;           // XCUT_MODULE_*
+  uint64_t image_bytes;     // of the whole module
+  uint64_t checked_bytes;   // headers, table and code
   uint64_t weights_bytes;
   const char *triple;
   const char *source_name;

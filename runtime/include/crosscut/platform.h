@@ -53,7 +53,7 @@ typedef struct xcut_platform {
   void (*wake)(void *self, const uint32_t *word, uint32_t count);
 
   // ---- CPU ----
-  uint64_t (*capability)(void *self, uint32_t which);  // XCUT_CAPABILITY_*; 0 when not known
+  uint64_t (*capability)(void *self, uint32_t which);          // XCUT_CAPABILITY_*; 0 when not known
   void (*flush_code)(void *self, void *memory, size_t bytes);  // null: the architecture's own way is used
 } xcut_platform;
 

@@ -5,11 +5,23 @@
 #include "loaders/elf/image.h"
 
 enum {
-  kClass32 = 1, kClass64 = 2, kLittle = 1, kBig = 2,
+  kClass32 = 1,
+  kClass64 = 2,
+  kLittle = 1,
+  kBig = 2,
   kTypeShared = 3,
-  kMachine386 = 3, kMachineArm = 40, kMachineX86_64 = 62, kMachineAArch64 = 183, kMachineRiscv = 243,
-  kSegmentLoad = 1, kSegmentDynamic = 2, kSegmentInterp = 3, kSegmentTls = 7,
-  kExecute = 1, kWrite = 2, kRead = 4,
+  kMachine386 = 3,
+  kMachineArm = 40,
+  kMachineX86_64 = 62,
+  kMachineAArch64 = 183,
+  kMachineRiscv = 243,
+  kSegmentLoad = 1,
+  kSegmentDynamic = 2,
+  kSegmentInterp = 3,
+  kSegmentTls = 7,
+  kExecute = 1,
+  kWrite = 2,
+  kRead = 4,
 };
 
 // The fields of the file and program headers, of either class.
@@ -118,8 +130,7 @@ static xcut_status check_dynamic(const uint8_t *image, const segment *s, bool wi
     uint64_t tag = wide ? get64(p) : get32(p);
     uint64_t value = wide ? get64(p + 8) : get32(p + 4);
     switch (tag) {
-      case 0:
-        return XCUT_OK;
+      case 0: return XCUT_OK;
       case 1:  // DT_NEEDED
         return xcut_fail(error, XCUT_E_IMAGE, "module needs a shared library");
       case 2:   // DT_PLTRELSZ
@@ -136,8 +147,7 @@ static xcut_status check_dynamic(const uint8_t *image, const segment *s, bool wi
       case 33:  // DT_PREINIT_ARRAYSZ
         if (value != 0 || tag == 22) return xcut_fail(error, XCUT_E_IMAGE, "module needs a dynamic linker");
         break;
-      default:
-        break;
+      default: break;
     }
   }
   return xcut_fail(error, XCUT_E_IMAGE, "the dynamic section does not end");
@@ -190,8 +200,7 @@ static xcut_status check_table(const uint8_t *image, uint64_t bytes, const xcut_
 }
 
 // The checksum comes first, so that damage is called damage; only its own fields are read before.
-static xcut_status check_checksum(const uint8_t *image, uint64_t bytes, const xcut_elf_image *elf,
-                                  xcut_error *error) {
+static xcut_status check_checksum(const uint8_t *image, uint64_t bytes, const xcut_elf_image *elf, xcut_error *error) {
   if (elf->table_at % 8 != 0 || elf->table_at > elf->segment_bytes ||
       elf->segment_bytes - elf->table_at < sizeof(xcut_module_table)) {
     return xcut_fail(error, XCUT_E_IMAGE, "not a Crosscut module: no module table at the entry address");

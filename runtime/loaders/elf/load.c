@@ -100,8 +100,7 @@ static xcut_status bind(xcut_module *module, const uint8_t *image, const xcut_el
 }
 
 static xcut_module *new_module(const xcut_load_options *options, uint64_t image_bytes) {
-  xcut_module *module =
-      options->allocator.allocate(options->allocator.self, sizeof *module, _Alignof(xcut_module));
+  xcut_module *module = options->allocator.allocate(options->allocator.self, sizeof *module, _Alignof(xcut_module));
   if (!module) return NULL;
   *module = (xcut_module){.allocator = options->allocator,
                           .platform = options->platform ? options->platform : xcut_platform_default(),
@@ -109,8 +108,8 @@ static xcut_module *new_module(const xcut_load_options *options, uint64_t image_
   return module;
 }
 
-xcut_status xcut_module_load(const void *image, size_t image_bytes, const xcut_load_options *options,
-                             xcut_module **out, xcut_error *error) {
+xcut_status xcut_module_load(const void *image, size_t image_bytes, const xcut_load_options *options, xcut_module **out,
+                             xcut_error *error) {
   xcut_status status = check_options(options, out, error);
   if (status) return status;
   if (!image || (uintptr_t)image % 16 != 0) {

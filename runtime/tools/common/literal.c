@@ -127,7 +127,8 @@ typedef struct nesting {
 
 static bool open_bracket(nesting *n, const xcut_value *value, xcut_error *error) {
   n->brackets = true;
-  if (n->depth == (value->rank > 1 ? value->rank : 1)) return tool_fail(error, "brackets nest deeper than the dimensions");
+  if (n->depth == (value->rank > 1 ? value->rank : 1))
+    return tool_fail(error, "brackets nest deeper than the dimensions");
   n->children[++n->depth] = 0;
   return true;
 }

@@ -110,10 +110,9 @@ static const struct {
   const char *descr;  // without byte order
   uint8_t type;
 } kDtypes[] = {
-    {"f4", XCUT_TYPE_F32}, {"f8", XCUT_TYPE_F64}, {"f2", XCUT_TYPE_F16}, {"V2", XCUT_TYPE_BF16},
-    {"i1", XCUT_TYPE_I8},  {"i2", XCUT_TYPE_I16}, {"i4", XCUT_TYPE_I32}, {"i8", XCUT_TYPE_I64},
-    {"u1", XCUT_TYPE_U8},  {"u2", XCUT_TYPE_U16}, {"u4", XCUT_TYPE_U32}, {"u8", XCUT_TYPE_U64},
-    {"b1", XCUT_TYPE_BOOL},
+    {"f4", XCUT_TYPE_F32}, {"f8", XCUT_TYPE_F64}, {"f2", XCUT_TYPE_F16},  {"V2", XCUT_TYPE_BF16}, {"i1", XCUT_TYPE_I8},
+    {"i2", XCUT_TYPE_I16}, {"i4", XCUT_TYPE_I32}, {"i8", XCUT_TYPE_I64},  {"u1", XCUT_TYPE_U8},   {"u2", XCUT_TYPE_U16},
+    {"u4", XCUT_TYPE_U32}, {"u8", XCUT_TYPE_U64}, {"b1", XCUT_TYPE_BOOL},
 };
 
 static char native_order(void) {

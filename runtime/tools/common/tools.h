@@ -37,7 +37,8 @@ bool tool_parse_value(const char *text, const xcut_tensor_description *wanted, x
 bool tool_parse_inputs(const xcut_function *function, const char *const *texts, uint32_t count, xcut_value *values,
                        xcut_error *error);
 
-// Like tool_parse_inputs(), for expected outputs: fewer texts than outputs are allowed. present[i] says which are given.
+// Like tool_parse_inputs(), for expected outputs: fewer texts than outputs are allowed. present[i] says which are
+// given.
 bool tool_parse_expected(const xcut_function *function, const char *const *texts, uint32_t count, xcut_value *values,
                          bool *present, xcut_error *error);
 
@@ -75,9 +76,9 @@ typedef struct tool_comparison {
   bool matches;
   bool same_shape;
   size_t mismatches;
-  size_t first_mismatch;    // index of the first element that differs too much
-  double max_absolute;      // greatest |actual - expected| of finite elements
-  double max_relative;      // greatest |actual - expected| / |expected| of finite elements with expected != 0
+  size_t first_mismatch;  // index of the first element that differs too much
+  double max_absolute;    // greatest |actual - expected| of finite elements
+  double max_relative;    // greatest |actual - expected| / |expected| of finite elements with expected != 0
 } tool_comparison;
 
 // Elements match when |actual - expected| <= atol + rtol * |expected|; NaN matches NaN; infinities match themselves.

@@ -4,9 +4,9 @@
 
 static const char *const kNames[] = {
     [XCUT_AARCH64_FP_ASIMD] = "neon", [XCUT_AARCH64_FULLFP16] = "fullfp16", [XCUT_AARCH64_DOTPROD] = "dotprod",
-    [XCUT_AARCH64_I8MM] = "i8mm", [XCUT_AARCH64_BF16] = "bf16", [XCUT_AARCH64_SVE] = "sve",
-    [XCUT_AARCH64_SVE2] = "sve2", [XCUT_AARCH64_LSE] = "lse", [XCUT_AARCH64_CRC] = "crc",
-    [XCUT_AARCH64_RDM] = "rdm", [XCUT_AARCH64_RCPC] = "rcpc",
+    [XCUT_AARCH64_I8MM] = "i8mm",     [XCUT_AARCH64_BF16] = "bf16",         [XCUT_AARCH64_SVE] = "sve",
+    [XCUT_AARCH64_SVE2] = "sve2",     [XCUT_AARCH64_LSE] = "lse",           [XCUT_AARCH64_CRC] = "crc",
+    [XCUT_AARCH64_RDM] = "rdm",       [XCUT_AARCH64_RCPC] = "rcpc",
 };
 
 const char *xcut_aarch64_feature(uint32_t bit) { return bit < XCUT_COUNT_OF(kNames) ? kNames[bit] : NULL; }
@@ -52,10 +52,10 @@ void xcut_arch_detect(const xcut_platform *platform, xcut_cpu *cpu) {
   static const struct {
     uint8_t feature, word, bit;
   } table[] = {
-      {XCUT_AARCH64_CRC, 0, 7},      {XCUT_AARCH64_LSE, 0, 8},      {XCUT_AARCH64_FULLFP16, 0, 10},
-      {XCUT_AARCH64_RDM, 0, 12},     {XCUT_AARCH64_RCPC, 0, 15},    {XCUT_AARCH64_DOTPROD, 0, 20},
-      {XCUT_AARCH64_SVE, 0, 22},     {XCUT_AARCH64_SVE2, 1, 1},     {XCUT_AARCH64_I8MM, 1, 13},
-      {XCUT_AARCH64_BF16, 1, 14},    {XCUT_AARCH64_FP_ASIMD, 0, 1},
+      {XCUT_AARCH64_CRC, 0, 7},   {XCUT_AARCH64_LSE, 0, 8},      {XCUT_AARCH64_FULLFP16, 0, 10},
+      {XCUT_AARCH64_RDM, 0, 12},  {XCUT_AARCH64_RCPC, 0, 15},    {XCUT_AARCH64_DOTPROD, 0, 20},
+      {XCUT_AARCH64_SVE, 0, 22},  {XCUT_AARCH64_SVE2, 1, 1},     {XCUT_AARCH64_I8MM, 1, 13},
+      {XCUT_AARCH64_BF16, 1, 14}, {XCUT_AARCH64_FP_ASIMD, 0, 1},
   };
   cpu->features = compiled_in();
   uint64_t words[2] = {xcut_capability(platform, XCUT_CAPABILITY_HWCAP),
@@ -70,9 +70,7 @@ void xcut_arch_detect(const xcut_platform *platform, xcut_cpu *cpu) {
   }
 }
 
-void xcut_arch_flush_code(void *code, size_t bytes) {
-  __builtin___clear_cache((char *)code, (char *)code + bytes);
-}
+void xcut_arch_flush_code(void *code, size_t bytes) { __builtin___clear_cache((char *)code, (char *)code + bytes); }
 
 uint64_t xcut_float_enter(void) {
   uint64_t saved;

@@ -3,10 +3,10 @@
 #include "loaders/elf/arch/arch.h"
 
 static const char *const kNames[] = {
-    [XCUT_ARM_VFP2] = "vfp2", [XCUT_ARM_VFP3] = "vfp3", [XCUT_ARM_VFP4] = "vfp4", [XCUT_ARM_NEON] = "neon",
-    [XCUT_ARM_IDIV] = "hwdiv", [XCUT_ARM_FP16] = "fp16", [XCUT_ARM_DOTPROD] = "dotprod", [XCUT_ARM_MVE] = "mve",
-    [XCUT_ARM_MVE_FP] = "mve.fp", [XCUT_ARM_FULLFP16] = "fullfp16", [XCUT_ARM_DSP] = "dsp",
-    [XCUT_ARM_THUMB2] = "thumb2",
+    [XCUT_ARM_VFP2] = "vfp2",         [XCUT_ARM_VFP3] = "vfp3",  [XCUT_ARM_VFP4] = "vfp4",
+    [XCUT_ARM_NEON] = "neon",         [XCUT_ARM_IDIV] = "hwdiv", [XCUT_ARM_FP16] = "fp16",
+    [XCUT_ARM_DOTPROD] = "dotprod",   [XCUT_ARM_MVE] = "mve",    [XCUT_ARM_MVE_FP] = "mve.fp",
+    [XCUT_ARM_FULLFP16] = "fullfp16", [XCUT_ARM_DSP] = "dsp",    [XCUT_ARM_THUMB2] = "thumb2",
 };
 
 const char *xcut_arm_feature(uint32_t bit) { return bit < XCUT_COUNT_OF(kNames) ? kNames[bit] : NULL; }
@@ -58,7 +58,7 @@ void xcut_arch_detect(const xcut_platform *platform, xcut_cpu *cpu) {
   static const struct {
     uint8_t feature, bit;
   } table[] = {
-      {XCUT_ARM_VFP2, 6},  {XCUT_ARM_DSP, 7},       {XCUT_ARM_NEON, 12},     {XCUT_ARM_VFP3, 13},
+      {XCUT_ARM_VFP2, 6},  {XCUT_ARM_DSP, 7},       {XCUT_ARM_NEON, 12},    {XCUT_ARM_VFP3, 13},
       {XCUT_ARM_VFP4, 16}, {XCUT_ARM_FP16, 16},  // VFPv4 has the half-precision conversions
       {XCUT_ARM_IDIV, 17}, {XCUT_ARM_FULLFP16, 23}, {XCUT_ARM_DOTPROD, 24}, {XCUT_ARM_THUMB2, 13},  // ARMv7
   };

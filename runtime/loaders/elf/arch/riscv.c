@@ -4,8 +4,8 @@
 #include "loaders/elf/arch/arch.h"
 
 static const char *const kNames[] = {
-    [XCUT_RISCV_M] = "m", [XCUT_RISCV_A] = "a", [XCUT_RISCV_F] = "f", [XCUT_RISCV_D] = "d",
-    [XCUT_RISCV_C] = "c", [XCUT_RISCV_V] = "v", [XCUT_RISCV_ZFH] = "zfh", [XCUT_RISCV_ZVFH] = "zvfh",
+    [XCUT_RISCV_M] = "m",     [XCUT_RISCV_A] = "a",     [XCUT_RISCV_F] = "f",     [XCUT_RISCV_D] = "d",
+    [XCUT_RISCV_C] = "c",     [XCUT_RISCV_V] = "v",     [XCUT_RISCV_ZFH] = "zfh", [XCUT_RISCV_ZVFH] = "zvfh",
     [XCUT_RISCV_ZBA] = "zba", [XCUT_RISCV_ZBB] = "zbb", [XCUT_RISCV_ZBS] = "zbs",
 };
 

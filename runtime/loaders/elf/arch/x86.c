@@ -3,18 +3,42 @@
 #include "loaders/elf/arch/arch.h"
 
 static const char *const kNames[] = {
-    [XCUT_X86_SSE2] = "sse2", [XCUT_X86_SSE3] = "sse3", [XCUT_X86_SSSE3] = "ssse3", [XCUT_X86_SSE41] = "sse4.1",
-    [XCUT_X86_SSE42] = "sse4.2", [XCUT_X86_POPCNT] = "popcnt", [XCUT_X86_AVX] = "avx", [XCUT_X86_F16C] = "f16c",
-    [XCUT_X86_FMA] = "fma", [XCUT_X86_AVX2] = "avx2", [XCUT_X86_BMI] = "bmi", [XCUT_X86_BMI2] = "bmi2",
-    [XCUT_X86_LZCNT] = "lzcnt", [XCUT_X86_MOVBE] = "movbe", [XCUT_X86_AVX512F] = "avx512f",
-    [XCUT_X86_AVX512BW] = "avx512bw", [XCUT_X86_AVX512CD] = "avx512cd", [XCUT_X86_AVX512DQ] = "avx512dq",
-    [XCUT_X86_AVX512VL] = "avx512vl", [XCUT_X86_AVX512VNNI] = "avx512vnni", [XCUT_X86_AVX512BF16] = "avx512bf16",
-    [XCUT_X86_AVX512FP16] = "avx512fp16", [XCUT_X86_AVXVNNI] = "avxvnni", [XCUT_X86_AMX_TILE] = "amx-tile",
-    [XCUT_X86_AMX_INT8] = "amx-int8", [XCUT_X86_AMX_BF16] = "amx-bf16", [XCUT_X86_AVX512VBMI] = "avx512vbmi",
-    [XCUT_X86_AVX512VBMI2] = "avx512vbmi2", [XCUT_X86_AVX512IFMA] = "avx512ifma",
-    [XCUT_X86_AVX512BITALG] = "avx512bitalg", [XCUT_X86_AVX512VPOPCNTDQ] = "avx512vpopcntdq",
-    [XCUT_X86_GFNI] = "gfni", [XCUT_X86_VAES] = "vaes", [XCUT_X86_VPCLMULQDQ] = "vpclmulqdq",
-    [XCUT_X86_ADX] = "adx", [XCUT_X86_CMOV] = "cmov",
+    [XCUT_X86_SSE2] = "sse2",
+    [XCUT_X86_SSE3] = "sse3",
+    [XCUT_X86_SSSE3] = "ssse3",
+    [XCUT_X86_SSE41] = "sse4.1",
+    [XCUT_X86_SSE42] = "sse4.2",
+    [XCUT_X86_POPCNT] = "popcnt",
+    [XCUT_X86_AVX] = "avx",
+    [XCUT_X86_F16C] = "f16c",
+    [XCUT_X86_FMA] = "fma",
+    [XCUT_X86_AVX2] = "avx2",
+    [XCUT_X86_BMI] = "bmi",
+    [XCUT_X86_BMI2] = "bmi2",
+    [XCUT_X86_LZCNT] = "lzcnt",
+    [XCUT_X86_MOVBE] = "movbe",
+    [XCUT_X86_AVX512F] = "avx512f",
+    [XCUT_X86_AVX512BW] = "avx512bw",
+    [XCUT_X86_AVX512CD] = "avx512cd",
+    [XCUT_X86_AVX512DQ] = "avx512dq",
+    [XCUT_X86_AVX512VL] = "avx512vl",
+    [XCUT_X86_AVX512VNNI] = "avx512vnni",
+    [XCUT_X86_AVX512BF16] = "avx512bf16",
+    [XCUT_X86_AVX512FP16] = "avx512fp16",
+    [XCUT_X86_AVXVNNI] = "avxvnni",
+    [XCUT_X86_AMX_TILE] = "amx-tile",
+    [XCUT_X86_AMX_INT8] = "amx-int8",
+    [XCUT_X86_AMX_BF16] = "amx-bf16",
+    [XCUT_X86_AVX512VBMI] = "avx512vbmi",
+    [XCUT_X86_AVX512VBMI2] = "avx512vbmi2",
+    [XCUT_X86_AVX512IFMA] = "avx512ifma",
+    [XCUT_X86_AVX512BITALG] = "avx512bitalg",
+    [XCUT_X86_AVX512VPOPCNTDQ] = "avx512vpopcntdq",
+    [XCUT_X86_GFNI] = "gfni",
+    [XCUT_X86_VAES] = "vaes",
+    [XCUT_X86_VPCLMULQDQ] = "vpclmulqdq",
+    [XCUT_X86_ADX] = "adx",
+    [XCUT_X86_CMOV] = "cmov",
 };
 
 const char *xcut_x86_feature(uint32_t bit) { return bit < XCUT_COUNT_OF(kNames) ? kNames[bit] : NULL; }
@@ -87,8 +111,8 @@ void xcut_arch_detect(const xcut_platform *platform, xcut_cpu *cpu) {
 
 void xcut_arch_flush_code(void *code, size_t bytes) { (void)code, (void)bytes; }  // caches are coherent
 
-// Rounding to nearest, no traps, no flush to zero. Modules use SSE, so that MXCSR is always there, even when the runtime
-// itself was compiled for the x87 alone; on 32 bit, code may use either.
+// Rounding to nearest, no traps, no flush to zero. Modules use SSE, so that MXCSR is always there, even when the
+// runtime itself was compiled for the x87 alone; on 32 bit, code may use either.
 uint64_t xcut_float_enter(void) {
   uint32_t mxcsr;
   __asm__ volatile("stmxcsr %0" : "=m"(mxcsr));
