@@ -1,10 +1,12 @@
 // Program → module file, step by step.
 #include "compiler/Emit/Emit.h"
 
+#include "compiler/Emit/DebugInfo.h"
 #include "compiler/Emit/Finish.h"
 #include "compiler/Emit/Link.h"
 #include "compiler/Emit/Lower.h"
 #include "compiler/Emit/Objects.h"
+#include "compiler/Emit/StackSizes.h"
 #include "compiler/Emit/Table.h"
 
 #include "llvm/Support/FileSystem.h"
@@ -50,6 +52,7 @@ Error emitModule(Program &program, const TargetSpec &spec, const EmitOptions &op
   DataLayout layout = (*machine)->createDataLayout();
 
   if (Error error = lowerToLLVMDialect(program, spec, layout, options.optLevel)) return error;
+  if (options.debugSymbols) addDebugInfo(program);
   if (Error error = dumpMlir(program, options)) return error;
   watch.lap("lower to LLVM");
 
@@ -65,6 +68,8 @@ Error emitModule(Program &program, const TargetSpec &spec, const EmitOptions &op
   if (Error error = addBuiltins(*objects, spec)) return error;
   watch.lap("builtins");
 
+  Expected<std::vector<uint32_t>> stackBytes = stackBounds(*objects, program);
+  if (!stackBytes) return stackBytes.takeError();
   TableImage table = buildTable(program, spec);
   std::unique_ptr<Module> tableModule = buildTableModule(table, program, spec, layout, context);
   Expected<Object> tableObject = compileData(*tableModule, spec);
@@ -74,7 +79,7 @@ Error emitModule(Program &program, const TargetSpec &spec, const EmitOptions &op
   if (!image) return image.takeError();
   watch.lap("link");
 
-  if (Error error = finishModule(*image, table, {}, program, spec, path)) return error;
+  if (Error error = finishModule(*image, table, *stackBytes, program, spec, path)) return error;
   watch.lap("write");
   return Error::success();
 }

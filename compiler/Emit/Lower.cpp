@@ -3,6 +3,7 @@
 // costs 40 % on 32-bit targets.
 #include "compiler/Emit/Lower.h"
 
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSet.h"
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
 #include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
@@ -104,6 +105,8 @@ llvm::Error lowerToLLVMDialect(Program &program, const TargetSpec &spec, const l
   module->setAttr(LLVM::LLVMDialect::getTargetTripleAttrName(), StringAttr::get(context, spec.codeTriple.str()));
   return withDiagnostics(context, "lowering to LLVM", [&] {
     PassManager passes(context);
+    // What comes in was verified, and what goes out will be, as LLVM IR.
+    passes.enableVerifier(false);
     if (optLevel > 0) {
       passes.addPass(createCanonicalizerPass());
       passes.addPass(createCSEPass());
@@ -116,7 +119,7 @@ llvm::Error lowerToLLVMDialect(Program &program, const TargetSpec &spec, const l
   });
 }
 
-static void finishFunction(llvm::Function &function, bool isRoot) {
+static void finishFunction(llvm::Function &function, bool isRoot, unsigned vectorBits) {
   if (function.isIntrinsic()) return;
   function.setDoesNotThrow();
   function.setUWTableKind(llvm::UWTableKind::None);
@@ -126,6 +129,8 @@ static void finishFunction(llvm::Function &function, bool isRoot) {
   }
   // Callers may interrupt a module at any instruction, on a stack of which nothing beyond the pointer is kept.
   function.addFnAttr(llvm::Attribute::NoRedZone);
+  // Some CPUs with 512-bit registers are tuned for narrower ones in LLVM; kernels are made for the whole register.
+  if (vectorBits) function.addFnAttr("prefer-vector-width", llvm::utostr(vectorBits));
   if (isRoot) {
     function.setLinkage(llvm::GlobalValue::ExternalLinkage);
     function.setVisibility(llvm::GlobalValue::HiddenVisibility);
@@ -163,7 +168,8 @@ llvm::Expected<std::unique_ptr<llvm::Module>> translateToLLVM(Program &program, 
       return llvm::createStringError("internal error: code generation names function '" + name +
                                      "' and does not define it");
   }
-  for (llvm::Function &function : *module) finishFunction(function, roots.contains(function.getName()));
+  unsigned vectorBits = describeTarget(spec).vectorBits;
+  for (llvm::Function &function : *module) finishFunction(function, roots.contains(function.getName()), vectorBits);
   for (llvm::GlobalVariable &global : module->globals()) {
     if (global.isDeclaration()) continue;
     if (!global.isConstant())

@@ -66,7 +66,7 @@ static void optimise(Module &module, TargetMachine &machine, unsigned optLevel) 
 static Error emit(Module &module, TargetMachine &machine, CodeGenFileType type, raw_pwrite_stream &out) {
   legacy::PassManager passes;
   passes.add(new TargetLibraryInfoWrapperPass(noLibrary(machine.getTargetTriple())));
-  if (machine.addPassesToEmitFile(passes, out, nullptr, type))
+  if (machine.addPassesToEmitFile(passes, out, nullptr, type, /*DisableVerify=*/true))
     return createStringError("LLVM can not emit code for " + machine.getTargetTriple().str());
   passes.run(module);
   return Error::success();

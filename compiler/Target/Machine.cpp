@@ -36,6 +36,7 @@ Expected<std::unique_ptr<TargetMachine>> createTargetMachine(const TargetSpec &s
   options.FunctionSections = true;
   options.DataSections = true;
   options.EmitAddrsig = false;
+  options.EmitStackSizeSection = true;
   options.ExceptionModel = ExceptionHandling::None;
   options.MCOptions.ABIName = abiName(spec);
   if (spec.arch == XCUT_ARCH_ARM)

@@ -14,9 +14,10 @@ using namespace crosscut;
 using namespace crosscut::test;
 using namespace llvm;
 
-static std::string readelf, directory;
+static std::string readelf, dwarfdump, directory;
 
-static bool emitted(StringRef target, StringRef cpu, const std::string &path, unsigned optLevel = 2) {
+static bool emitted(StringRef target, StringRef cpu, const std::string &path, unsigned optLevel = 2,
+                    bool debugSymbols = false) {
   Expected<TargetSpec> spec = resolveTarget(target, cpu, "");
   if (!spec) {
     expect(false, target + " resolves: " + toString(spec.takeError()));
@@ -31,20 +32,25 @@ static bool emitted(StringRef target, StringRef cpu, const std::string &path, un
   std::vector<PhaseTime> times;
   EmitOptions options;
   options.optLevel = optLevel;
+  options.debugSymbols = debugSymbols;
   std::string message = messageOf(emitModule(program, *spec, options, path, times));
   expectEqual(target + " " + cpu + " is emitted", message, "(no error)");
   return message == "(no error)";
 }
 
-static std::string readelfOf(const std::string &path, std::vector<StringRef> flags) {
-  std::string output = directory + "/readelf.txt";
-  std::vector<StringRef> arguments = {readelf};
+static std::string outputOf(const std::string &program, const std::string &path, std::vector<StringRef> flags) {
+  std::string output = directory + "/output.txt";
+  std::vector<StringRef> arguments = {program};
   arguments.insert(arguments.end(), flags.begin(), flags.end());
   arguments.push_back(path);
   std::optional<StringRef> redirects[] = {std::nullopt, StringRef(output), StringRef(output)};
-  expect(sys::ExecuteAndWait(readelf, arguments, std::nullopt, redirects) == 0, "llvm-readelf reads " + path);
+  expect(sys::ExecuteAndWait(program, arguments, std::nullopt, redirects) == 0, program + " reads " + path);
   auto text = MemoryBuffer::getFile(output);
   return text ? (*text)->getBuffer().str() : "";
+}
+
+static std::string readelfOf(const std::string &path, std::vector<StringRef> flags) {
+  return outputOf(readelf, path, flags);
 }
 
 static void elfModuleIsOneReadExecuteSegment(StringRef target, const std::string &path) {
@@ -85,6 +91,8 @@ static void tableSaysWhatTheProgramIs(StringRef target, const std::string &path,
   uint64_t functions = table + offsetof(xcut_module_table, functions);
   functions += int32_t(at32(functions));
   expect(at32(functions + offsetof(xcut_function_info, input_count)) == 2, target + ": two inputs");
+  uint32_t stack = at32(functions + offsetof(xcut_function_info, stack_bytes));
+  expect(stack > 32 && stack < 4096, target + ": stack bytes are known: " + Twine(stack));
   uint64_t name = functions + int32_t(at32(functions));
   expectEqual(target + " function", bytes.substr(name, 5), StringRef("main\0", 5));
   uint64_t variant = table + offsetof(xcut_module_table, variants);
@@ -161,6 +169,20 @@ static void nativeModuleComputes(StringRef cpu, unsigned optLevel) {
   sys::Memory::releaseMappedMemory(block);
 }
 
+static void debugSymbolsNameTheNodes() {
+  for (const Platform &platform : platforms()) {
+    std::string path = directory + "/" + platform.name + ".debug.xcm";
+    if (!emitted(platform.name, "", path, 2, true)) continue;
+    std::string dump = outputOf(dwarfdump, path, {"--debug-info"});
+    for (const char *node : {"Add:sum", "Div:quotient"})
+      expectContains(Twine(platform.name) + " debug information", dump, node);
+    Expected<TargetSpec> spec = resolveTarget(platform.name, "", "");
+    if (!spec || spec->triple.isWasm()) continue;
+    elfModuleIsOneReadExecuteSegment(platform.name, path);
+    tableSaysWhatTheProgramIs(platform.name, path, *spec);
+  }
+}
+
 static void nothingIsLeftWhenWritingFails() {
   Expected<TargetSpec> spec = resolveTarget("", "", "");
   if (!spec) return consumeError(spec.takeError());
@@ -169,17 +191,32 @@ static void nothingIsLeftWhenWritingFails() {
   std::vector<PhaseTime> times;
   std::string message = messageOf(emitModule(program, *spec, {}, directory + "/missing/m.xcm", times));
   expectContains("a missing folder", message, "missing/m.xcm: No such file or directory");
+
+  Program again = sampleProgram(context);
+  if (sys::fs::exists("/dev/full")) {
+    message = messageOf(emitModule(again, *spec, {}, "/dev/full", times));
+    expectContains("a full disk", message, "/dev/full: No space left on device");
+    expect(!sys::fs::is_regular_file("/dev/full"), "a device is not replaced by a file");
+  }
+  Program third = sampleProgram(context);
+  message = messageOf(emitModule(third, *spec, {}, directory, times));
+  expectContains("a folder as output", message, "Is a directory");
+  std::error_code code;
+  for (sys::fs::directory_iterator it(directory, code), end; it != end && !code; it.increment(code))
+    expect(!StringRef(it->path()).ends_with(".tmp"), "no temporary file is left: " + Twine(it->path()));
 }
 
 int main(int argc, char **argv) {
-  if (argc != 3) return 2;
+  if (argc != 4) return 2;
   readelf = argv[1];
-  directory = argv[2];
+  dwarfdump = argv[2];
+  directory = argv[3];
   if (sys::fs::create_directories(directory)) return 2;
   everyPlatformGetsAWholeModule();
   smallCpusNeedNothingFromOutside();
   for (unsigned level = 0; level <= 3; ++level) nativeModuleComputes("", level);
   nativeModuleComputes("x86-64", 2);
+  debugSymbolsNameTheNodes();
   nothingIsLeftWhenWritingFails();
   return result("emit-test");
 }
