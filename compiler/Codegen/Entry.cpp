@@ -24,7 +24,7 @@ class EntryBuilder {
         target(target),
         module(module),
         pointerType(LLVM::LLVMPointerType::get(module.getContext())),
-        indexType(IntegerType::get(module.getContext(), target.indexBits)) {}
+        indexType(IntegerType::get(module.getContext(), 64)) {}
 
   llvm::Error makeRun(llvm::StringRef name, ArrayRef<KernelCall> calls);
   llvm::Error makePlan(llvm::StringRef name);
@@ -41,9 +41,6 @@ class EntryBuilder {
   Value c(int64_t value) { return arith::ConstantOp::create(b, loc, b.getIntegerAttr(indexType, value)); }
   Value i64(int64_t value) { return arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(value)); }
   Value i32(int32_t value) { return arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(value)); }
-  Value toI64(Value value) {
-    return target.indexBits == 64 ? value : arith::ExtSIOp::create(b, loc, b.getI64Type(), value).getResult();
-  }
   // Address of tensor `index` (inputs, then outputs) of the call.
   Value tensor(unsigned index) { return gep(tensors, tensorBytes * index); }
 
@@ -63,7 +60,7 @@ class EntryBuilder {
   const TargetDescription &target;
   ModuleOp module;
   Type pointerType;
-  IntegerType indexType;
+  IntegerType indexType;  // sizes are computed in 64 bit everywhere: no shape that a caller asks for wraps around
   Value call, tensors;
   llvm::DenseMap<Value, Value> hostValues;
   std::vector<std::pair<unsigned, unsigned>> symbolOrigin;
@@ -103,8 +100,7 @@ llvm::Expected<Value> EntryBuilder::hostValue(Value value) {
     if (!argument || !index) return llvm::createStringError("a shape that depends on computed data is not supported");
     Value dims = loadPointer(gep(tensor(argument.getArgNumber()), offsetof(xcut_tensor, dims)));
     Value wide = loadInt(gep(dims, 8 * *index), 64);
-    Value narrow = target.indexBits == 64 ? wide : arith::TruncIOp::create(b, loc, indexType, wide).getResult();
-    result = arith::IndexCastOp::create(b, loc, b.getIndexType(), narrow);
+    result = arith::IndexCastOp::create(b, loc, b.getIndexType(), wide);
   } else if (auto extract = dyn_cast<tensor::ExtractOp>(op)) {
     Value source = extract.getTensor();
     while (auto cast = source.getDefiningOp<tensor::CastOp>()) source = cast.getSource();
@@ -197,8 +193,8 @@ Value EntryBuilder::unless(Value bad, int32_t code, unsigned tensorIndex, unsign
   b.setInsertionPointToStart(op.thenBlock());
   storeInt(i32(tensorIndex), gep(call, offsetof(xcut_call, error_tensor)));
   storeInt(i32(dim), gep(call, offsetof(xcut_call, error_dim)));
-  storeInt(toI64(expected), gep(call, offsetof(xcut_call, error_expected)));
-  storeInt(toI64(actual), gep(call, offsetof(xcut_call, error_actual)));
+  storeInt(expected, gep(call, offsetof(xcut_call, error_expected)));
+  storeInt(actual, gep(call, offsetof(xcut_call, error_actual)));
   scf::YieldOp::create(b, loc, ValueRange{i32(code)});
   b.setInsertionPointToStart(op.elseBlock());
   Value result = rest();
@@ -258,7 +254,9 @@ llvm::Expected<Value> EntryBuilder::dispatchAll(ArrayRef<KernelCall> calls, Arra
       if (arg.kind == KernelArg::Symbol) {
         llvm::Expected<Value> value = expand(getAffineSymbolExpr(arg.symbol, b.getContext()));
         if (!value) return value.takeError();
-        LLVM::StoreOp::create(b, loc, *value, slot, 4);
+        Value narrow = *value;
+        if (target.indexBits < 64) narrow = arith::TruncIOp::create(b, loc, b.getIntegerType(target.indexBits), narrow);
+        LLVM::StoreOp::create(b, loc, narrow, slot, 4);
         continue;
       }
       if (arg.kind == KernelArg::Scalar) {
@@ -289,8 +287,7 @@ llvm::Expected<Value> EntryBuilder::dispatchAll(ArrayRef<KernelCall> calls, Arra
     }
     llvm::Expected<Value> items = expand(kernelCall.items);
     if (!items) return items.takeError();
-    Value items32 =
-        target.indexBits == 32 ? *items : arith::TruncIOp::create(b, loc, b.getI32Type(), *items).getResult();
+    Value items32 = arith::TruncIOp::create(b, loc, b.getI32Type(), *items);
     Value kernel = LLVM::AddressOfOp::create(b, loc, pointerType, kernelCall.symbol);
     token = LLVM::CallOp::create(b, loc, TypeRange{b.getI32Type()}, dispatchHelper,
                                  ValueRange{env, kernel, block, items32, token})
@@ -307,8 +304,7 @@ llvm::Error EntryBuilder::makeRun(llvm::StringRef name, ArrayRef<KernelCall> cal
     llvm::Expected<Value> needed = arenaBytes(slotOffsets);
     if (!needed) return needed.takeError();
     Value given = loadInt(gep(call, offsetof(xcut_call, arena_bytes)), 64);
-    Value bad = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ult, given, toI64(*needed));
-    Value givenNarrow = target.indexBits == 64 ? given : arith::TruncIOp::create(b, loc, indexType, given).getResult();
+    Value bad = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ult, given, *needed);
     // Output dimensions, as the caller sized them.
     Value outputBad = arith::ConstantOp::create(b, loc, b.getBoolAttr(false));
     Value badTensor = i32(0), badDim = i32(0), expected = i64(0), actual = i64(0);
@@ -320,7 +316,7 @@ llvm::Error EntryBuilder::makeRun(llvm::StringRef name, ArrayRef<KernelCall> cal
         if (!wanted) return wanted.takeError();
         unsigned index = plan.info.inputs.size() + o;
         if (!given) given = loadPointer(gep(tensor(index), offsetof(xcut_tensor, dims)));
-        Value has = loadInt(gep(given, 8 * d), 64), want = toI64(*wanted);
+        Value has = loadInt(gep(given, 8 * d), 64), want = *wanted;
         Value differs = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne, has, want);
         outputBad = arith::OrIOp::create(b, loc, outputBad, differs);
         badTensor = arith::SelectOp::create(b, loc, differs, i32(index), badTensor);
@@ -331,7 +327,7 @@ llvm::Error EntryBuilder::makeRun(llvm::StringRef name, ArrayRef<KernelCall> cal
     }
     llvm::Error error = llvm::Error::success();
     (void)!error;
-    Value status = unless(bad, XCUT_RUN_ARENA, 0, 0, *needed, givenNarrow, [&]() -> Value {
+    Value status = unless(bad, XCUT_RUN_ARENA, 0, 0, *needed, given, [&]() -> Value {
       auto op = scf::IfOp::create(b, loc, b.getI32Type(), outputBad, /*withElseRegion=*/true);
       OpBuilder::InsertionGuard guard(b);
       b.setInsertionPointToStart(op.thenBlock());
@@ -360,14 +356,14 @@ llvm::Error EntryBuilder::makePlan(llvm::StringRef name) {
     SmallVector<Value> slotOffsets;
     llvm::Expected<Value> needed = arenaBytes(slotOffsets);
     if (!needed) return needed.takeError();
-    storeInt(toI64(*needed), gep(call, offsetof(xcut_call, arena_bytes)));
+    storeInt(*needed, gep(call, offsetof(xcut_call, arena_bytes)));
     for (auto [o, dims] : llvm::enumerate(plan.outputDims)) {
       if (dims.empty()) continue;
       Value to = loadPointer(gep(tensor(plan.info.inputs.size() + o), offsetof(xcut_tensor, dims)));
       for (auto [d, dim] : llvm::enumerate(dims)) {
         llvm::Expected<Value> value = expand(dim);
         if (!value) return value.takeError();
-        storeInt(toI64(*value), gep(to, 8 * d));
+        storeInt(*value, gep(to, 8 * d));
       }
     }
     return i32(XCUT_RUN_OK);
