@@ -1,0 +1,74 @@
+"""The kernels' inner loops are made of the instructions that their CPU is fast at, and keep their values in registers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+from loops import STYLES, disassemble, innermost_loops
+from toolchain import must_run
+
+
+@dataclass(frozen=True)
+class Expectation:
+    style: str
+    flags: tuple[str, ...]
+    multiply_add: str  # on whole vector registers
+    tile: int  # the largest tile of results in registers has this many at least
+    # Spills that are known, in all loops together; fewer is better, and then this number should follow.
+    spills: int = 0
+    window_spills: int = 0
+
+
+X86 = ("--target=x86_64-linux",)
+RVV = r"^vfmacc\.v[fv] "
+EXPECTATIONS = {
+    "x86-64-v4": Expectation("x86_64", (*X86, "--cpu=x86-64-v4"), r"^vfmadd\d+ps .*%zmm", 24),
+    "x86-64-v3": Expectation("x86_64", (*X86, "--cpu=x86-64-v3"), r"^vfmadd\d+ps .*%ymm", 8),
+    "aarch64-linux": Expectation("aarch64", ("--target=aarch64-linux",), r"^fmla v\d+\.4s", 16),
+    "armv7-linux": Expectation("arm", ("--target=armv7-linux",), r"^v(fma|mla)\.f32 q", 8),
+    "riscv64-v128-linux": Expectation("riscv64", ("--target=riscv64-v128-linux",), RVV, 7),
+    "riscv64-v256-linux": Expectation("riscv64", ("--target=riscv64-v256-linux",), RVV, 7),
+    "riscv64-v512-linux": Expectation("riscv64", ("--target=riscv64-v512-linux",), RVV, 7),
+}
+IN_LOOP = 4  # multiply-adds that make a loop one of those that the time is spent in
+
+
+@pytest.fixture(scope="module", params=EXPECTATIONS)
+def compiled(request, tools):
+    """(what is expected, how it is written, the innermost loops of MobileNetV2 that multiply and add)."""
+    from crosscut import models
+
+    expected = EXPECTATIONS[request.param]
+    module = tools.work / f"mobilenetv2-{request.param}.xcm"
+    must_run([tools.compiler, models.get("mobilenetv2").onnx, "-o", module, *expected.flags])
+    style = STYLES[expected.style]
+    loops = innermost_loops(disassemble(module), style)
+    return expected, style, [loop for loop in loops if loop.count(expected.multiply_add) >= IN_LOOP]
+
+
+def test_inner_loops_multiply_and_add_whole_vectors(compiled):
+    expected, style, loops = compiled
+    sums = [loop for loop in loops if not loop.count(style.store)]
+    # 35 convolutions by 1x1 and the first layer, many of one shape; depthwise ones may be unrolled wholly.
+    assert len(sums) >= 15
+    assert max(loop.count(expected.multiply_add) for loop in sums) >= expected.tile
+
+
+def spills(loops, style):
+    return sum(loop.count(style.spill) for loop in loops)
+
+
+def test_inner_loops_do_not_spill(compiled):
+    """Loops that only sum, and loops over windows that store results as they go (depthwise convolutions)."""
+    expected, style, loops = compiled
+    sums = [loop for loop in loops if not loop.count(style.store)]
+    windows = [loop for loop in loops if loop.count(style.store)]
+    for name, group, limit in (("sums", sums, expected.spills), ("windows", windows, expected.window_spills)):
+        count = spills(group, style)
+        others = sum(loop.count(style.stack) for loop in group) - count
+        products = sum(loop.count(expected.multiply_add) for loop in group)
+        print(f"{name}: {len(group)} loops, {products} multiply-adds, {count} spills, {others} other uses of the stack")
+        worst = max(group, key=lambda loop: loop.count(style.spill), default="")
+        assert count <= limit, f"{count} spills in {name}, {limit} are known; the worst loop:\n{worst}"
+        assert others <= products / 8, f"pointers are reloaded {others} times for {products} multiply-adds in {name}"

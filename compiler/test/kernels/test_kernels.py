@@ -1,0 +1,73 @@
+"""Kernels compute what they are meant to: every case of cases.py, compiled and run on a platform, against numpy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from builder import DTYPES
+from cases import FAMILIES, Case, Family
+
+CASES = [
+    pytest.param(family, case, id=f"{family.name}-{case.name}") for family in FAMILIES.values() for case in family.cases
+]
+
+
+class Modules:
+    """Compiles a family once, when its first case is run; one that does not compile as a whole, case by case."""
+
+    def __init__(self, tools, platform, wanted):
+        self.tools, self.platform, self.made, self.wanted = tools, platform, {}, wanted
+
+    def of(self, family: Family, case: Case):
+        key = family.name
+        if key not in self.made:
+            cases = [c for f, c in self.wanted if f is family]
+            self.made[key] = self.compile(key, [c.at(c.sizes[0]).text() for c in cases])
+        module, problem = self.made[key]
+        if not problem:
+            return module
+        if case.name not in self.made:
+            self.made[case.name] = self.compile(f"{key}-{case.name}", [case.at(case.sizes[0]).text()])
+        module, problem = self.made[case.name]
+        assert not problem, problem
+        return module
+
+    def compile(self, name, functions):
+        folder = self.tools.work / f"{self.platform.name}{self.platform.cpu}"
+        folder.mkdir(exist_ok=True)
+        model, module = folder / f"{name}.mlir", folder / f"{name}.xcm"
+        model.write_text("\n".join(functions))
+        done = self.tools.compile(model, module, *self.platform.target)
+        return module, "" if done.returncode == 0 else f"status {done.returncode}: {done.stderr.strip()[-1500:]}"
+
+
+@pytest.fixture(scope="session")
+def modules(tools, platform, request):
+    wanted = [
+        (i.callspec.params["family"], i.callspec.params["case"])
+        for i in request.session.items
+        if hasattr(i, "callspec")
+    ]
+    return Modules(tools, platform, [w for n, w in enumerate(wanted) if w not in wanted[:n]])
+
+
+@pytest.mark.parametrize(("family", "case"), CASES)
+def test_kernel(family, case, modules, platform, tmp_path):
+    module = modules.of(family, case)
+    texts = set()
+    for size in case.sizes:
+        function = case.at(size)
+        texts.add(function.text())
+        arguments = [f"--module={module}", f"--function={case.name}"]
+        for i, value in enumerate(function.inputs):
+            np.save(tmp_path / f"in{i}.npy", value.ref.astype(DTYPES[value.kind]))
+            arguments.append(f"--input=@{tmp_path / f'in{i}.npy'}")
+        paths = [tmp_path / f"out{i}.npy" for i in range(len(function.outputs))]
+        arguments += [f"--output=@{path}" for path in paths]
+        done = platform.run("crosscut-run", *arguments)
+        at = f" at size {size}" if size or len(case.sizes) > 1 else ""
+        assert done.returncode == 0, f"crosscut-run{at}: status {done.returncode}: {done.stderr.strip()[-500:]}"
+        for i, (output, path) in enumerate(zip(function.outputs, paths, strict=True)):
+            problem = output.problem(np.load(path))
+            assert not problem, f"output {i}{at}: {problem}"
+    assert len(texts) == 1, "a dynamic model's text depends on its size"

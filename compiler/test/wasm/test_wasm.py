@@ -1,0 +1,50 @@
+"""A whole model compiled for WebAssembly runs in Node.js, with a script of 80 lines as its host."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+from conftest import SOURCE
+from toolchain import must_run, run
+
+SCRIPT = SOURCE / "compiler" / "test" / "wasm" / "run.mjs"
+pytestmark = pytest.mark.skipif(not shutil.which("node"), reason="no Node.js")
+
+
+@pytest.fixture(scope="module")
+def module(tools, classifier, classifier_shape):
+    module = tools.work / "classifier.wasm"
+    must_run(
+        [tools.compiler, classifier / "model.onnx", "-o", module, "--target=wasm32-unknown-unknown", classifier_shape]
+    )
+    return module
+
+
+def test_classifier_is_right_in_node(tools, classifier, module):
+    output = tools.work / "wasm-output.bin"
+    must_run(["node", SCRIPT, module, classifier / "input.bin", output])
+    actual, expected, bound = (
+        np.fromfile(path, "<f4").astype(np.float64)
+        for path in (output, classifier / "expected.bin", classifier / "bound.bin")
+    )
+    assert actual.shape == expected.shape and actual.size
+    assert (np.abs(actual - expected) <= bound).all()
+
+
+def test_module_imports_nothing(module):
+    script = "console.log(WebAssembly.Module.imports(new WebAssembly.Module(require('fs').readFileSync(process.argv[1]))).length)"
+    assert must_run(["node", "-e", script, module]).strip() == "0"
+
+
+def test_kernels_use_simd(module):
+    text = must_run(["llvm-objdump-22", "-d", module])
+    assert "f32x4.mul" in text and "f32x4.add" in text
+
+
+def test_a_wrong_input_size_is_an_error(tools, classifier, module):
+    short = tools.work / "short.bin"
+    short.write_bytes(b"\0" * 16)
+    done = run(["node", SCRIPT, module, short, tools.work / "none.bin"])
+    assert done.returncode == 1 and "bytes" in done.stderr
