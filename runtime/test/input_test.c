@@ -1,5 +1,7 @@
 // Tests of what people type and of .npy files: what is understood, and that hostile text is refused by name.
 #include <math.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "test/call.h"
@@ -365,6 +367,27 @@ static void failed_writes_leave_no_file(void) {
   CHECK(access(temporary, F_OK) != 0);
 }
 
+static void a_full_disk_is_reported_and_leaves_no_file(void) {
+  const char *path = in_folder("full.npy");
+  xcut_value value = {.type = XCUT_TYPE_U8, .rank = 1, .dims = {100000}};
+  REQUIRE(tool_value_allocate(&value, &error));
+  memset(value.data, 0, value.bytes);
+  struct rlimit before, small;
+  REQUIRE(getrlimit(RLIMIT_FSIZE, &before) == 0);
+  small = before;
+  small.rlim_cur = 5000;
+  signal(SIGXFSZ, SIG_IGN);
+  REQUIRE(setrlimit(RLIMIT_FSIZE, &small) == 0);
+  bool ok = tool_write_npy(path, &value, &error);
+  REQUIRE(setrlimit(RLIMIT_FSIZE, &before) == 0);
+  if (!ok) {  // emulators may not know the limit
+    CHECK_CONTAINS(error.message, "full.npy: File too large");
+    CHECK(access(path, F_OK) != 0);
+  }
+  unlink(path);
+  tool_value_free(&value);
+}
+
 static void flags_and_numbers_are_parsed_whole(void) {
   const char *value = NULL;
   CHECK(tool_flag("--input=a=b", "input", &value) && strcmp(value, "a=b") == 0);
@@ -396,6 +419,7 @@ int main(int argc, char **argv) {
       TEST(comparison_knows_tolerance_nan_and_infinity),
       TEST(raw_files_must_have_the_right_size),
       TEST(failed_writes_leave_no_file),
+      TEST(a_full_disk_is_reported_and_leaves_no_file),
       TEST(flags_and_numbers_are_parsed_whole),
   };
   int result = test_main(tests, sizeof tests / sizeof *tests);

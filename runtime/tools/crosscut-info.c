@@ -246,7 +246,7 @@ int main(int argc, char **argv) {
     print_module(module);
   }
   xcut_module_unload(module);
-  if (fflush(stdout) != 0) {
+  if (fflush(stdout) != 0 || ferror(stdout)) {
     fprintf(stderr, "crosscut-info: cannot write the output\n");
     return 1;
   }

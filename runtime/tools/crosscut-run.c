@@ -275,7 +275,7 @@ static int run_module(const settings *s) {
     r.invoke_ns = clock_ns() - start;
   }
   if (ok) ok = show_outputs(&r, &error);
-  if (ok && fflush(stdout) != 0) ok = tool_fail(&error, "cannot write to standard output");
+  if (ok && (fflush(stdout) != 0 || ferror(stdout))) ok = tool_fail(&error, "cannot write to standard output");
   if (!ok) {
     complain("", error.message);
     release(&r);
@@ -295,7 +295,7 @@ int main(int argc, char **argv) {
     if (tool_flag(argv[i], "help", NULL)) return fputs(kHelp, stdout) < 0;
     if (tool_flag(argv[i], "list-drivers", NULL) || tool_flag(argv[i], "list-devices", NULL)) {
       list_devices(tool_flag(argv[i], "list-devices", NULL));
-      return fflush(stdout) != 0;
+      return fflush(stdout) != 0 || ferror(stdout);
     }
     xcut_error error = {{0}};
     if (!parse_argument(&s, argv[i], &error)) return complain("", error.message);
