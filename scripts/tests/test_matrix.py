@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 import subprocess
 from platform import machine
 
@@ -58,6 +57,6 @@ def test_the_runner_is_that_of_the_toolchain_file(name, tmp_path):
 @pytest.mark.skipif(not paths.tool("crosscut-compile").is_file(), reason="crosscut-compile is not built")
 def test_the_compiler_lists_every_platform_as_tested():
     done = subprocess.run([paths.tool("crosscut-compile"), "--list-targets"], capture_output=True, text=True)
-    lines = {shlex.split(line)[0]: line for line in done.stdout.splitlines() if line.strip()}
+    lines = {line.split()[0]: line for line in done.stdout.splitlines() if line.strip()}
     for name in matrix.load().platforms:
         assert "tested" in lines[name] and "compile-only" not in lines[name]
