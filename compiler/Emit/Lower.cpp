@@ -3,8 +3,13 @@
 // costs 40 % on 32-bit targets.
 #include "compiler/Emit/Lower.h"
 
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSet.h"
+#include "llvm/Analysis/LoopInfo.h"
+#include "llvm/IR/Constants.h"
+#include "llvm/IR/Dominators.h"
+#include "llvm/IR/Instructions.h"
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
 #include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
 #include "mlir/Conversion/FuncToLLVM/ConvertFuncToLLVM.h"
@@ -140,6 +145,22 @@ static void finishFunction(llvm::Function &function, bool isRoot, unsigned vecto
   }
 }
 
+// Stack slots outside the entry block are allocated by moving the stack pointer at run time, and no bound of the stack
+// is known then. One that is reached at most once may as well lie in the frame.
+static void moveSlotsToFrame(llvm::Function &function) {
+  llvm::SmallVector<llvm::AllocaInst *> slots;
+  for (llvm::BasicBlock &block : llvm::drop_begin(function))
+    for (llvm::Instruction &instruction : block)
+      if (auto *slot = llvm::dyn_cast<llvm::AllocaInst>(&instruction);
+          slot && isa<llvm::ConstantInt>(slot->getArraySize()))
+        slots.push_back(slot);
+  if (slots.empty()) return;
+  llvm::DominatorTree dominators(function);
+  llvm::LoopInfo loops(dominators);
+  for (llvm::AllocaInst *slot : slots)
+    if (!loops.getLoopFor(slot->getParent())) slot->moveBefore(function.getEntryBlock().getFirstInsertionPt());
+}
+
 llvm::Expected<std::unique_ptr<llvm::Module>> translateToLLVM(Program &program, const TargetSpec &spec,
                                                               const llvm::DataLayout &layout,
                                                               llvm::LLVMContext &llvmContext) {
@@ -170,6 +191,8 @@ llvm::Expected<std::unique_ptr<llvm::Module>> translateToLLVM(Program &program, 
   }
   unsigned vectorBits = describeTarget(spec).vectorBits;
   for (llvm::Function &function : *module) finishFunction(function, roots.contains(function.getName()), vectorBits);
+  for (llvm::Function &function : *module)
+    if (!function.isDeclaration()) moveSlotsToFrame(function);
   for (llvm::GlobalVariable &global : module->globals()) {
     if (global.isDeclaration()) continue;
     if (!global.isConstant())

@@ -158,7 +158,8 @@ static int compile() {
 }
 
 int main(int argc, char **argv) {
-  std::signal(SIGPIPE, SIG_IGN);
+  // A closed pipe and a file-size limit are errors of writing, to be reported as such.
+  for (int signal : {SIGPIPE, SIGXFSZ}) std::signal(signal, SIG_IGN);
   keepOwnOptionsOnly();
   cl::SetVersionPrinter([](raw_ostream &out) {
     out << "crosscut-compile " CROSSCUT_VERSION " (crosscut " CROSSCUT_VERSION ", LLVM " LLVM_VERSION_STRING ")\n";
