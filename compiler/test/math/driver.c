@@ -138,7 +138,7 @@ static int trigonometric(const char *name) {
 
 static void sampleUnary(const char *name, uint32_t stride) {
   for (uint64_t bits = 0; bits < 0x100000000u; bits += stride) addPair(fromBits((uint32_t)bits), 1);
-  for (uint32_t bits = 0x3d000000; bits < 0x42d00000; bits += stride / 64 + 1)  // 1/32 ... 104
+  for (uint32_t bits = 0x3d000000; bits < 0x42d00000; bits += stride / 16 + 1)  // 1/32 ... 104
     addPair(fromBits(bits), 1), addPair(-fromBits(bits), 1);
   if (trigonometric(name)) {
     for (int i = 0; i < count; i++)  // beyond 2^22 only infinity and NaN

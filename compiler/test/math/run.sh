@@ -9,6 +9,8 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 "$compile" "$@" -o "$folder/functions.o"
 [ -n "$cc" ] || exit 0
+# An A-profile processor runs this M-profile code, but the linker refuses to join the two.
+case "$*" in *cortex-m*) "${cc%%gcc*}objcopy" --remove-section .ARM.attributes "$folder/functions.o" ;; esac
 # shellcheck disable=SC2086 # several words each
 $cc -O2 -static -o "$folder/driver" "$driver" "$folder/functions.o" -lm
 # shellcheck disable=SC2086
