@@ -96,7 +96,8 @@ Value initial(Emitter &e, const Dims &dims, ArrayRef<int64_t> channelDims, Value
 
 }  // namespace
 
-LogicalResult lowerConv(Op &op) {
+// The convolution of `input` and `weights`, which have the shapes of inputs 0 and 1 and perhaps another type.
+static LogicalResult convolve(Op &op, Value input, Value weights, Value bias, ElementType type) {
   Emitter &e = op.e;
   Dims x = op.dims(0);
   SmallVector<int64_t> w;
@@ -114,9 +115,8 @@ LogicalResult lowerConv(Op &op) {
                         window)))
     return failure();
 
-  Type element = op.elementType();
-  Value input = padSpatial(e, op.in(0), window, cast<TypedAttr>(e.b.getZeroAttr(element)));
-  Value weights = op.in(1), bias = op.has(2) ? op.in(2) : Value();
+  Type element = e.elementType(type);
+  input = padSpatial(e, input, window, cast<TypedAttr>(e.b.getZeroAttr(element)));
   Dims padded = e.dims(input);
   bool depthwise = groups == *channels && outChannels == *channels && groups > 1, grouped = groups > 1 && !depthwise;
   int64_t perGroup = outChannels / groups;
@@ -178,8 +178,34 @@ LogicalResult lowerConv(Op &op) {
                            iterators, [](Body &s, ValueRange v) { return s.add(v[2], s.mul(v[0], v[1])); });
   Dims whole{x[0], e.attr(outChannels)};
   whole.append(window.out);
-  op.result(e.reshape(result, whole), op.type());
+  op.result(e.reshape(result, whole), type);
   return success();
+}
+
+LogicalResult lowerConv(Op &op) {
+  return convolve(op, op.in(0), op.in(1), op.has(2) ? op.in(2) : Value(), op.type());
+}
+
+// 8 bit integers shifted by their zero points, accumulated in int32; padding is the zero point.
+LogicalResult lowerConvInteger(Op &op) {
+  Emitter &e = op.e;
+  auto shifted = [&](unsigned i) {
+    SmallVector<Value> inputs{op.in(i)};
+    if (op.has(i + 2)) {
+      Value zero = op.in(i + 2);
+      Dims d = e.dims(zero);
+      Dims column(op.rank(i), e.attr(1));
+      bool perChannel = d.size() == 1 && constantOf(d[0]) != 1;
+      if (perChannel) column[0] = d[0];
+      inputs.push_back(e.reshape(zero, perChannel ? column : Dims{}));
+    }
+    return e.map(op.dims(i), e.elementType(kI32), inputs, [&](Body &s, ValueRange v) {
+      Value x = s.cast(v[0], op.type(i), kI32);
+      return v.size() == 1 ? x : s.sub(x, s.cast(v[1], op.type(i), kI32));
+    });
+  };
+  Value input = shifted(0), weights = shifted(1);
+  return convolve(op, input, weights, {}, kI32);
 }
 
 LogicalResult lowerConvTranspose(Op &op) {

@@ -14,9 +14,8 @@ LogicalResult lowerConstantOfShape(Op &op) {
     const Scalars *shape = op.scalars(0);
     if (!shape) return op.fail("the shape is computed at run time");
     for (OpFoldResult d : *shape) {
-      if (comesFromData(d)) return op.fail("a shape read from an input needs a result of a stated shape");
       if (constantOf(d).value_or(0) < 0) return op.fail("a dimension is negative");
-      dims.push_back(op.toIndex(d));
+      dims.push_back(comesFromData(d) ? e.max(op.toIndex(d), e.attr(0)) : op.toIndex(d));
     }
   }
   ElementType type = kF32;
@@ -43,8 +42,6 @@ LogicalResult lowerRange(Op &op) {
   } else {
     const Scalars *start = op.scalars(0), *limit = op.scalars(1), *delta = op.scalars(2);
     if (!start || !limit || !delta) return op.fail("its bounds are computed at run time");
-    for (const Scalars *s : {start, limit, delta})
-      if (comesFromData((*s)[0])) return op.fail("bounds read from an input need a result of a stated shape");
     if (isFloat(type)) {
       double a[3];
       const Scalars *all[] = {start, limit, delta};
@@ -73,6 +70,37 @@ LogicalResult lowerRange(Op &op) {
                     return s.add(v[0], s.mul(s.cast(i, kI64, type), v[1]));
                   }),
             type);
+  return success();
+}
+
+// Hann, Hamming and Blackman: sums of cosines of the position.
+LogicalResult lowerWindow(Op &op) {
+  Emitter &e = op.e;
+  auto type = static_cast<ElementType>(op.attribute("output_datatype", int64_t(kF32)));
+  if (type != kF32) return op.fail(Twine("type ") + elementTypeName(type) + " is not supported");
+  Dims dims;
+  if (auto known = op.constantInts(0); known && known->size() == 1) dims = {e.attr((*known)[0])};
+  else if (auto declared = op.declaredDims(0)) dims = *declared;
+  else if (const Scalars *size = op.scalars(0); size && size->size() == 1)
+    dims = {e.max(op.toIndex((*size)[0]), e.attr(0))};
+  else return op.fail("the size is computed at run time");
+  double a0 = 0.5, a1 = 0.5, a2 = 0;
+  if (op.node.op == "HammingWindow") a0 = 25.0 / 46, a1 = 21.0 / 46;
+  if (op.node.op == "BlackmanWindow") a0 = 0.42, a2 = 0.08;
+  bool periodic = op.attribute("periodic", int64_t(1));
+  OpFoldResult period = periodic ? dims[0] : e.max(e.sub(dims[0], e.attr(1)), e.attr(1));
+  Body outer = e.body();
+  Value size = outer.cast(outer.fromIndex(e.index(period), e.b.getI64Type()), kI64, kF32);
+  op.result(e.produce(dims, e.b.getF32Type(),
+                      [&](Body &s, ValueRange iv) {
+                        Value n = s.cast(s.fromIndex(iv[0], s.b.getI64Type()), kI64, kF32);
+                        Value angle = s.div(s.mul(n, s.like(n, 6.283185307179586)), size);
+                        Value w = s.sub(s.like(n, a0), s.mul(s.like(n, a1), s.op<math::CosOp>(angle)));
+                        if (a2 == 0) return w;
+                        Value twice = s.op<math::CosOp>(s.mul(angle, s.like(n, 2)));
+                        return s.add(w, s.mul(s.like(n, a2), twice));
+                      }),
+            kF32);
   return success();
 }
 

@@ -20,10 +20,22 @@ Value sigmoid(Body &s, Value x) {
 }
 Value clampLow(Body &s, Value x, Value low) { return s.select(s.lt(x, low), low, x); }
 Value clampHigh(Body &s, Value x, Value high) { return s.select(s.gt(x, high), high, x); }
+// log(1 + e) for e in 0 ... 1, exact for small e too: what rounding takes from 1 + e is put back by the quotient.
+Value logOnePlus(Body &s, Value e) {
+  Value one = s.like(e, 1), u = s.add(e, one), lost = s.eq(u, one);
+  Value quotient = s.div(e, s.select(lost, one, s.sub(u, one)));
+  return s.select(lost, e, s.mul(s.op<math::LogOp>(u), quotient));
+}
 // log(1 + exp(x)) without overflow.
 Value softplus(Body &s, Value x) {
-  Value tail = s.op<math::LogOp>(s.add(s.like(x, 1), s.op<math::ExpOp>(s.neg(s.abs(x)))));
+  Value tail = logOnePlus(s, s.op<math::ExpOp>(s.neg(s.abs(x))));
   return s.add(clampLow(s, x, s.like(x, 0)), tail);
+}
+// x tanh(log(1 + exp(x))) = x n / (n + 2) with n = e (e + 2), e = exp(x); 1 is what it tends to.
+Value mish(Body &s, Value x) {
+  Value e = s.op<math::ExpOp>(clampHigh(s, x, s.like(x, 20))), two = s.like(x, 2);
+  Value n = s.mul(e, s.add(e, two));
+  return s.mul(x, s.div(n, s.add(n, two)));
 }
 Value expMinusOne(Body &s, Value x) { return s.sub(s.op<math::ExpOp>(x), s.like(x, 1)); }
 
@@ -85,7 +97,7 @@ Unary simpleUnary(StringRef name) {
             })
       .Case("Softplus", [](Body &s, Value x) { return softplus(s, x); })
       .Case("Softsign", [](Body &s, Value x) { return s.div(x, s.add(s.like(x, 1), s.abs(x))); })
-      .Case("Mish", [](Body &s, Value x) { return s.mul(x, s.op<math::TanhOp>(softplus(s, x))); })
+      .Case("Mish", [](Body &s, Value x) { return mish(s, x); })
       .Case("Reciprocal", [](Body &s, Value x) { return s.div(s.like(x, 1), x); })
       .Case("Abs", [](Body &s, Value x) { return s.abs(x); })
       .Case("Neg", [](Body &s, Value x) { return s.neg(x); })

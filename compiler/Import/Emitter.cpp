@@ -378,6 +378,8 @@ Value Emitter::broadcastTo(Value tensor, const Dims &to) {
 
 Value Emitter::slice(Value tensor, const Dims &offsets, const Dims &sizes, ArrayRef<int64_t> strides) {
   RankedTensorType type = tensorType(sizes, element(tensor));
+  // A slice of nothing may begin behind the end, which the operation's verifier refuses.
+  if (llvm::any_of(sizes, [](OpFoldResult d) { return constantOf(d) == 0; })) return empty(sizes, element(tensor));
   if (sizes == dims(tensor) && llvm::all_of(strides, [](int64_t s) { return s == 1; })) return tensor;
   Value result = tensor::ExtractSliceOp::create(b, loc, type, tensor, offsets, sizes, attrs(strides));
   setDims(result, sizes);

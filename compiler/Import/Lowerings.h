@@ -110,6 +110,14 @@ CROSSCUT_LOWERING(lowerBitCast);
 CROSSCUT_LOWERING(lowerResize);
 CROSSCUT_LOWERING(lowerQuantizeLinear);
 CROSSCUT_LOWERING(lowerDequantizeLinear);
+CROSSCUT_LOWERING(lowerConvInteger);
+CROSSCUT_LOWERING(lowerWindow);
+// Vision.cpp
+CROSSCUT_LOWERING(lowerGridSample);
+CROSSCUT_LOWERING(lowerAffineGrid);
+CROSSCUT_LOWERING(lowerCenterCropPad);
+CROSSCUT_LOWERING(lowerMaxUnpool);
+CROSSCUT_LOWERING(lowerCol2Im);
 #undef CROSSCUT_LOWERING
 
 }  // namespace crosscut::onnxir

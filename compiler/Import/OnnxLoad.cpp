@@ -4,6 +4,7 @@
 // Weights are taken out before the library's passes and put back after: the passes copy the model several times, and
 // none of them reads more of a weight than its type. Small constants stay, because shape inference propagates them.
 #include "compiler/Import/OnnxModel.h"
+#include "compiler/Import/OnnxUnroll.h"
 
 #include <onnx/checker.h>
 #include <onnx/defs/schema.h>
@@ -121,8 +122,10 @@ ValueInfo convertValueInfo(const onnx::ValueInfoProto &proto) {
   info.type = static_cast<ElementType>(type.tensor_type().elem_type());
   if (type.tensor_type().has_shape()) {
     info.hasRank = true;
-    for (const auto &dim : type.tensor_type().shape().dim())
+    for (const auto &dim : type.tensor_type().shape().dim()) {
       info.dims.push_back(dim.has_dim_value() && dim.dim_value() >= 0 ? dim.dim_value() : -1);
+      info.symbols.push_back(dim.has_dim_param() ? dim.dim_param() : "");
+    }
   }
   return info;
 }
@@ -290,10 +293,26 @@ void addInitializerTypes(onnx::GraphProto &graph) {
   }
 }
 
+// The inliner leaves an attribute of a function's body unset where the node relies on its default.
+void addDefaultAttributes(onnx::ModelProto &model, const LoadOptions &options) {
+  int64_t opset = onnxOpset(model);
+  for (auto &node : *model.mutable_graph()->mutable_node()) {
+    if (options.isLowered(node.domain() == "ai.onnx" ? "" : node.domain(), node.op_type())) continue;
+    const auto *schema = onnx::OpSchemaRegistry::Schema(node.op_type(), int(opset), node.domain());
+    if (!schema) continue;
+    std::set<std::string> given;
+    for (const auto &attribute : node.attribute()) given.insert(attribute.name());
+    for (const auto &[name, attribute] : schema->attributes())
+      if (attribute.default_value.has_type() && given.insert(name).second)
+        *node.add_attribute() = attribute.default_value;
+  }
+}
+
 void inlineFunctions(onnx::ModelProto &model, const LoadOptions &options) {
   // A function's body may use other functions; the library inlines local ones transitively, schema ones not always.
   for (int round = 0; round < 4 && needsInlining(model, options); ++round) {
     onnx::ModelProto copy = model;
+    addDefaultAttributes(copy, options);
     addInitializerTypes(*copy.mutable_graph());
     if (copy.functions_size()) {
       onnx::inliner::InlineLocalFunctions(copy, /*convert_version=*/true);
@@ -310,20 +329,55 @@ void inlineFunctions(onnx::ModelProto &model, const LoadOptions &options) {
   }
 }
 
-// A result's stated shape is also that of what it was computed from, where the operator keeps shapes: function bodies end
-// in such operators, and what is before them may have axes that only run time tells.
+// A result's stated shape tells the shapes of what it was computed from, where operators keep shapes: function bodies
+// end in such operators, and what is before them may have a shape that only run time tells otherwise.
 void propagateShapesBack(Model &model) {
-  static const std::set<std::string> keepShape = {"Sqrt", "Log", "Exp", "Abs", "Neg", "Cast", "CastLike"};
+  static const std::set<std::string> unary = {"Sqrt", "Log",  "Exp",      "Abs", "Neg", "Reciprocal", "Floor", "Cos",
+                                              "Sin",  "Cast", "CastLike", "Not", "Tanh", "Identity"};
+  static const std::set<std::string> binary = {"Add", "Sub", "Mul", "Div", "Pow"};
+  std::map<std::string, int64_t> solved;
+  auto known = [](const ValueInfo &v) {
+    return v.hasRank && std::find(v.dims.begin(), v.dims.end(), -1) == v.dims.end();
+  };
   for (auto node = model.nodes.rbegin(); node != model.nodes.rend(); ++node) {
-    if (!node->domain.empty() || !keepShape.count(node->op) || node->inputs.empty()) continue;
+    bool isUnary = unary.count(node->op) && !node->inputs.empty();
+    if (!node->domain.empty() || (!isUnary && !binary.count(node->op))) continue;
     auto out = model.types.find(node->outputs[0]);
-    if (out == model.types.end() || !out->second.hasRank) continue;
-    ValueInfo &in = model.types[node->inputs[0]];
-    bool known = in.hasRank && std::find(in.dims.begin(), in.dims.end(), -1) == in.dims.end();
-    if (known || !in.form.empty()) continue;
-    in.hasRank = true;
-    in.dims = out->second.dims;
+    if (out == model.types.end() || !known(out->second)) continue;
+    const std::vector<int64_t> dims = out->second.dims;
+    if (isUnary) {
+      ValueInfo &in = model.types[node->inputs[0]];
+      if (known(in) || !in.form.empty()) continue;
+      for (size_t d = 0; d < in.symbols.size() && d < dims.size(); ++d)
+        if (!in.symbols[d].empty()) solved[in.symbols[d]] = dims[d];
+      in.hasRank = true;
+      in.dims = dims;
+      continue;
+    }
+    // Of two operands either both have the dimension's symbol, or the other one has a single element.
+    const ValueInfo &a = model.types[node->inputs[0]], &b = model.types[node->inputs[1]];
+    auto symbol = [&](const ValueInfo &v, size_t fromEnd) {
+      size_t n = v.symbols.size();
+      return v.hasRank && fromEnd < n && v.dims[n - 1 - fromEnd] < 0 ? v.symbols[n - 1 - fromEnd] : std::string();
+    };
+    auto isOne = [&](const ValueInfo &v, size_t fromEnd) {
+      return v.hasRank && (fromEnd >= v.dims.size() || v.dims[v.dims.size() - 1 - fromEnd] == 1);
+    };
+    for (size_t d = 0; d < dims.size(); ++d) {
+      std::string sa = symbol(a, d), sb = symbol(b, d);
+      int64_t size = dims[dims.size() - 1 - d];
+      if (!sa.empty() && (sa == sb || isOne(b, d))) solved[sa] = size;
+      if (!sb.empty() && isOne(a, d)) solved[sb] = size;
+    }
   }
+  if (solved.empty()) return;
+  std::set<std::string> inputs;
+  for (const auto &input : model.inputs)
+    for (const auto &symbol : input.symbols) inputs.insert(symbol);
+  for (auto &[name, info] : model.types)
+    for (size_t d = 0; d < info.symbols.size() && d < info.dims.size(); ++d)
+      if (auto it = solved.find(info.symbols[d]); info.dims[d] < 0 && it != solved.end() && !inputs.count(it->first))
+        info.dims[d] = it->second;
 }
 
 void fillModel(onnx::ModelProto &proto, Weights &weights, Model &model) {
@@ -382,6 +436,11 @@ bool loadOnnx(const char *data, size_t size, const LoadOptions &options, Model &
     inferShapes(proto);
     phase = "function inlining";
     inlineFunctions(proto, options);
+    // A body that is written out may hold further functions and loops.
+    for (int round = 0; round < 4 && unrollControlFlow(proto); ++round) {
+      inferShapes(proto);
+      inlineFunctions(proto, options);
+    }
     if (onnxOpset(proto) && onnxOpset(proto) < kOldestOpset) {
       phase = "conversion from an old opset";
       proto = onnx::version_conversion::ConvertVersion(proto, kConvertedOpset);

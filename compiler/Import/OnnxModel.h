@@ -58,7 +58,8 @@ struct ValueInfo {
   std::string name, form;
   ElementType type = kUndefined;
   bool hasRank = false;
-  std::vector<int64_t> dims;  // -1: not known before run time
+  std::vector<int64_t> dims;         // -1: not known before run time
+  std::vector<std::string> symbols;  // of each dimension, "" where there is none
 };
 
 struct Model {

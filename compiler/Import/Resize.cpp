@@ -269,7 +269,7 @@ LogicalResult readAxes(Op &op, Settings &settings, SmallVector<Axis> &axes) {
       axis.out = op.toIndex(fold(s.op<arith::FPToSIOp>(e.b.getI64Type(), size)));
     }
     if (declared) axis.out = (*declared)[axis.dim];
-    else if (comesFromData(axis.out)) return op.fail("sizes read from an input need a result of a stated shape");
+    else axis.out = e.max(axis.out, e.attr(0));
     if (settings.coordinates == "tf_crop_and_resize") {
       if (!roi || roi->size() != 2 * list.size()) return op.fail("roi is missing or computed at run time");
       axis.roiStart = (*roi)[i];

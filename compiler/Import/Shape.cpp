@@ -259,7 +259,7 @@ LogicalResult lowerExpand(Op &op) {
     for (size_t i = 0; i < rank; ++i) {
       OpFoldResult own = i + from.size() >= rank ? from[i + from.size() - rank] : e.attr(1);
       OpFoldResult wanted = i + shape->size() >= rank ? op.toIndex((*shape)[i + shape->size() - rank]) : e.attr(1);
-      if (comesFromData(wanted)) return op.fail("a shape read from an input needs a result of a stated shape");
+      if (comesFromData(wanted)) wanted = e.max(wanted, e.attr(0));
       to.push_back(constantOf(own) == 1 ? wanted : own);
     }
   }
@@ -280,7 +280,7 @@ LogicalResult lowerTile(Op &op) {
   } else if (auto declared = op.declaredDims(0)) {
     to = *declared;
   } else if (const Scalars *scalars = op.scalars(1); scalars && scalars->size() == from.size()) {
-    for (size_t d = 0; d < from.size(); ++d) to.push_back(e.mul(from[d], op.toIndex((*scalars)[d])));
+    for (size_t d = 0; d < from.size(); ++d) to.push_back(e.mul(from[d], e.max(op.toIndex((*scalars)[d]), e.attr(0))));
   } else {
     return op.fail("repeats is computed at run time");
   }

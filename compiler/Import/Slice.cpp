@@ -110,9 +110,9 @@ LogicalResult lowerSlice(Op &op) {
     forward &= step && *step > 0;
     strides.push_back(step.value_or(1));
   }
-  if (fromData) {
-    auto declared = op.declaredDims(0);
-    if (!declared) return op.fail("bounds read from an input need a result of a stated shape");
+  auto declared = op.declaredDims(0);
+  bool stated = fromData && declared;
+  if (stated) {
     sizes = *declared;
   } else if (forward) {
     op.result(e.slice(op.in(0), offsets, sizes, strides), op.type());
@@ -135,7 +135,7 @@ LogicalResult lowerSlice(Op &op) {
                           }
                           Value p = s.add(start[d], s.mul(at[d], step[d]));
                           // The result's shape was stated, so run-time bounds must not lead outside.
-                          if (fromData) p = Body{s.b, s.loc, false}.wrapIndex(p, size[d]);
+                          if (stated) p = Body{s.b, s.loc, false}.wrapIndex(p, size[d]);
                           position.push_back(p);
                         }
                         return extract(s, x, position);
@@ -222,8 +222,7 @@ LogicalResult lowerPad(Op &op) {
   for (int64_t d = 0; d < rank; ++d) out.push_back(e.add(e.add(dims[d], low[d]), high[d]));
   if (fromData) {
     auto declared = op.declaredDims(0);
-    if (!declared) return op.fail("pads read from an input need a result of a stated shape");
-    out = *declared;
+    for (int64_t d = 0; d < rank; ++d) out[d] = declared ? (*declared)[d] : e.max(out[d], e.attr(0));
   }
   if (mode != "constant" && mode != "edge" && mode != "reflect" && mode != "wrap")
     return op.fail("mode '" + mode + "' is not supported");
