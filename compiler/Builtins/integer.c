@@ -1,5 +1,6 @@
-// Integer arithmetic that some CPUs lack: 64-bit division on 32-bit ones, any division or multiplication on the smallest.
-// Nothing here may use the operator that it implements. Division by zero gives quotient 0, as on ARM, and never traps.
+// Integer arithmetic that some CPUs lack: 64-bit division on 32-bit ones, any division or multiplication on the
+// smallest. Nothing here may use the operator that it implements. Division by zero gives quotient 0, as on ARM, and
+// never traps.
 #include "builtins.h"
 
 static inline int leadingZeros32(uint32_t x) {
@@ -26,15 +27,15 @@ int __popcountdi2(uint64_t x) {
 int __popcountsi2(uint32_t x) { return __popcountdi2(x); }
 
 // One quotient bit a step, from the first that can be set.
-#define DIVIDE(type, zeros, quotient, rest, a, b)                                   \
-  type quotient = 0, rest = a;                                                      \
-  if (b && b <= a) {                                                                \
-    int shift = zeros(b) - zeros(a);                                           \
-    type divisor = b << shift;                                                      \
-    for (int step = 0; step <= shift; ++step, divisor >>= 1) {                 \
-      quotient <<= 1;                                                               \
-      if (rest >= divisor) rest -= divisor, quotient |= 1;                          \
-    }                                                                               \
+#define DIVIDE(type, zeros, quotient, rest, a, b)              \
+  type quotient = 0, rest = a;                                 \
+  if (b && b <= a) {                                           \
+    int shift = zeros(b) - zeros(a);                           \
+    type divisor = b << shift;                                 \
+    for (int step = 0; step <= shift; ++step, divisor >>= 1) { \
+      quotient <<= 1;                                          \
+      if (rest >= divisor) rest -= divisor, quotient |= 1;     \
+    }                                                          \
   }
 
 uint32_t __udivsi3(uint32_t a, uint32_t b) {
@@ -60,10 +61,10 @@ uint64_t __udivmoddi4(uint64_t a, uint64_t b, uint64_t *remainder) {
 }
 
 // The quotient takes the sign of both, the remainder that of the dividend.
-#define SIGNED(type, utype, bits, name, unsignedName, signSource)              \
-  type name(type a, type b) {                                                  \
-    utype signA = (utype)(a >> (bits - 1)), signB = (utype)(b >> (bits - 1));  \
-    utype sign = signSource;                                                   \
+#define SIGNED(type, utype, bits, name, unsignedName, signSource)                                        \
+  type name(type a, type b) {                                                                            \
+    utype signA = (utype)(a >> (bits - 1)), signB = (utype)(b >> (bits - 1));                            \
+    utype sign = signSource;                                                                             \
     return (type)((unsignedName(((utype)a ^ signA) - signA, ((utype)b ^ signB) - signB) ^ sign) - sign); \
   }
 SIGNED(int32_t, uint32_t, 32, __divsi3, __udivsi3, signA ^ signB)
@@ -100,9 +101,13 @@ uint64_t __muldi3(uint64_t a, uint64_t b) {
 typedef union {
   uint64_t whole;
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-  struct { uint32_t high, low; };
+  struct {
+    uint32_t high, low;
+  };
 #else
-  struct { uint32_t low, high; };
+  struct {
+    uint32_t low, high;
+  };
 #endif
 } pair;
 

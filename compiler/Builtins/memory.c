@@ -1,18 +1,18 @@
-// Copy, move, fill and compare. Sixteen bytes at a time through a vector type, which every back end maps to what the CPU
-// has: vector registers, or words. Unaligned access is left to the back end too; where a CPU has none, only data that is
-// not aligned to eight bytes is slow.
+// Copy, move, fill and compare. Sixteen bytes at a time through a vector type, which every back end maps to what the
+// CPU has: vector registers, or words. Unaligned access is left to the back end too; where a CPU has none, only data
+// that is not aligned to eight bytes is slow.
 #include "builtins.h"
 
 typedef uint8_t aligned_chunk __attribute__((vector_size(16), aligned(8), may_alias));
 typedef uint8_t any_chunk __attribute__((vector_size(16), aligned(1), may_alias));
 
-#define COPY_FORWARD(chunk)                                                       \
-  for (; n >= 64; n -= 64, to += 64, from += 64) {                                \
-    chunk a = *(const chunk *)from, b = *(const chunk *)(from + 16);              \
-    chunk c = *(const chunk *)(from + 32), d = *(const chunk *)(from + 48);       \
-    *(chunk *)to = a, *(chunk *)(to + 16) = b;                                    \
-    *(chunk *)(to + 32) = c, *(chunk *)(to + 48) = d;                             \
-  }                                                                               \
+#define COPY_FORWARD(chunk)                                                 \
+  for (; n >= 64; n -= 64, to += 64, from += 64) {                          \
+    chunk a = *(const chunk *)from, b = *(const chunk *)(from + 16);        \
+    chunk c = *(const chunk *)(from + 32), d = *(const chunk *)(from + 48); \
+    *(chunk *)to = a, *(chunk *)(to + 16) = b;                              \
+    *(chunk *)(to + 32) = c, *(chunk *)(to + 48) = d;                       \
+  }                                                                         \
   for (; n >= 16; n -= 16, to += 16, from += 16) *(chunk *)to = *(const chunk *)from;
 
 void *memcpy(void *restrict destination, const void *restrict source, size_t n) {
@@ -44,11 +44,11 @@ void *memmove(void *destination, const void *source, size_t n) {
   return destination;
 }
 
-#define FILL(chunk)                                         \
-  for (; n >= 64; n -= 64, to += 64) {                      \
-    *(chunk *)to = value, *(chunk *)(to + 16) = value;      \
+#define FILL(chunk)                                           \
+  for (; n >= 64; n -= 64, to += 64) {                        \
+    *(chunk *)to = value, *(chunk *)(to + 16) = value;        \
     *(chunk *)(to + 32) = value, *(chunk *)(to + 48) = value; \
-  }                                                         \
+  }                                                           \
   for (; n >= 16; n -= 16, to += 16) *(chunk *)to = value;
 
 void *memset(void *destination, int byte, size_t n) {

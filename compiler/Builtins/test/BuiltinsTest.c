@@ -1,5 +1,5 @@
-// Compares the builtins with this machine's arithmetic and C library, over numbers of every kind: the special ones, their
-// neighbours, and random bit patterns. The builtins are compiled into this program, under names of their own.
+// Compares the builtins with this machine's arithmetic and C library, over numbers of every kind: the special ones,
+// their neighbours, and random bit patterns. The builtins are compiled into this program, under names of their own.
 #define memcpy xcut_memcpy
 #define memmove xcut_memmove
 #define memset xcut_memset
@@ -65,8 +65,9 @@ static uint64_t randomBits(void) {
 
 // A third special values and their neighbours, a third of moderate exponent, a third any bits.
 static uint32_t random32(void) {
-  static const uint32_t special[] = {0, 1, 0x7fffff, 0x800000, 0x3f000000, 0x3f7fffff, 0x3f800000, 0x3fc00000, 0x40200000,
-                                     0x4b000000, 0x4b800000, 0x4f000000, 0x5f000000, 0x7f7fffff, 0x7f800000, 0x7fc00000};
+  static const uint32_t special[] = {0,          1,          0x7fffff,   0x800000,   0x3f000000, 0x3f7fffff,
+                                     0x3f800000, 0x3fc00000, 0x40200000, 0x4b000000, 0x4b800000, 0x4f000000,
+                                     0x5f000000, 0x7f7fffff, 0x7f800000, 0x7fc00000};
   uint64_t r = randomBits();
   uint32_t sign = (uint32_t)(r >> 63) << 31;
   if (r % 3 == 0) return sign | (special[r >> 8 & 15] + (uint32_t)(r >> 16 & 3) - 1);
@@ -80,48 +81,48 @@ static uint64_t random64(void) {
   return r;
 }
 
-#define SAME(w, isNan, name, expected, actual, ...)                                                     \
-  do {                                                                                                  \
-    uint##w##_t e_ = expected, a_ = actual;                                                             \
-    if (e_ != a_ && !(isNan(e_) && isNan(a_)) && failures++ < 20)                                       \
-      printf("FAILED: %s(%llx, %llx): expected %llx, got %llx\n", name, __VA_ARGS__,                    \
-             (unsigned long long)e_, (unsigned long long)a_);                                           \
+#define SAME(w, isNan, name, expected, actual, ...)                                                          \
+  do {                                                                                                       \
+    uint##w##_t e_ = expected, a_ = actual;                                                                  \
+    if (e_ != a_ && !(isNan(e_) && isNan(a_)) && failures++ < 20)                                            \
+      printf("FAILED: %s(%llx, %llx): expected %llx, got %llx\n", name, __VA_ARGS__, (unsigned long long)e_, \
+             (unsigned long long)a_);                                                                        \
   } while (0)
 #define NAN32(a) (((a) & 0x7fffffff) > 0x7f800000)
 #define NAN64(a) (((a) & 0x7fffffffffffffff) > 0x7ff0000000000000)
 #define NEVER(a) ((void)(a), 0)
 #define ARGS (unsigned long long)a, (unsigned long long)b
 
-#define FORMAT(w, type, suffix, f)                                                                               \
-  static void format##w(uint##w##_t a, uint##w##_t b) {                                                          \
-    type x = float##w(a), y = float##w(b);                                                                       \
-    SAME(w, NAN##w, "add" #w, bits##w(x + y), add##w(a, b), ARGS);                                               \
-    SAME(w, NAN##w, "sub" #w, bits##w(x - y), sub##w(a, b), ARGS);                                               \
-    SAME(w, NAN##w, "mul" #w, bits##w(x * y), mul##w(a, b), ARGS);                                               \
-    SAME(w, NAN##w, "div" #w, bits##w(x / y), div##w(a, b), ARGS);                                               \
-    SAME(w, NAN##w, "mod" #w, bits##w(fmod##f(x, y)), mod##w(a, b), ARGS);                                       \
-    SAME(w, NAN##w, "sqrt" #w, bits##w(sqrt##f(x)), root##w(a), ARGS);                                           \
-    SAME(w, NAN##w, "floor" #w, bits##w(floor##f(x)), bits##w(xcut_floor##f(x)), ARGS);                          \
-    SAME(w, NAN##w, "ceil" #w, bits##w(ceil##f(x)), bits##w(xcut_ceil##f(x)), ARGS);                             \
-    SAME(w, NAN##w, "trunc" #w, bits##w(trunc##f(x)), bits##w(xcut_trunc##f(x)), ARGS);                          \
-    SAME(w, NAN##w, "round" #w, bits##w(round##f(x)), bits##w(xcut_round##f(x)), ARGS);                          \
-    SAME(w, NAN##w, "rint" #w, bits##w(rint##f(x)), bits##w(xcut_rint##f(x)), ARGS);                             \
-    SAME(32, NEVER, "eq" #w, x == y, __eq##suffix##2(x, y) == 0, ARGS);                                          \
-    SAME(32, NEVER, "lt" #w, x < y, __lt##suffix##2(x, y) < 0, ARGS);                                            \
-    SAME(32, NEVER, "le" #w, x <= y, __le##suffix##2(x, y) <= 0, ARGS);                                          \
-    SAME(32, NEVER, "gt" #w, x > y, __gt##suffix##2(x, y) > 0, ARGS);                                            \
-    SAME(32, NEVER, "ge" #w, x >= y, __ge##suffix##2(x, y) >= 0, ARGS);                                          \
-    SAME(32, NEVER, "unord" #w, x != x || y != y, __unord##suffix##2(x, y) != 0, ARGS);                          \
-    SAME(w, NAN##w, "from i64" #w, bits##w((type)(int64_t)a), fromSigned##w((int64_t)a), ARGS);                  \
-    uint64_t wide = (uint64_t)a << 32 ^ b;                                                                       \
-    SAME(w, NAN##w, "from wide" #w, bits##w((type)(int64_t)wide), fromSigned##w((int64_t)wide), ARGS);           \
-    SAME(w, NAN##w, "from unsigned" #w, bits##w((type)wide), fromUnsigned##w(0, wide), ARGS);                    \
-    if (x > -2147483648.0f && x < 2147483648.0f)                                                                 \
-      SAME(32, NEVER, "to i32" #w, (uint32_t)(int32_t)x, (uint32_t)__fix##suffix##si(x), ARGS);                  \
-    if (x > -9.2e18f && x < 9.2e18f)                                                                             \
-      SAME(64, NEVER, "to i64" #w, (uint64_t)(int64_t)x, (uint64_t)__fix##suffix##di(x), ARGS);                  \
-    if (x >= 0 && x < 1.8e19f) SAME(64, NEVER, "to u64" #w, (uint64_t)x, __fixuns##suffix##di(x), ARGS);         \
-    if (x >= 0 && x < 4294967296.0f) SAME(32, NEVER, "to u32" #w, (uint32_t)x, __fixuns##suffix##si(x), ARGS);   \
+#define FORMAT(w, type, suffix, f)                                                                             \
+  static void format##w(uint##w##_t a, uint##w##_t b) {                                                        \
+    type x = float##w(a), y = float##w(b);                                                                     \
+    SAME(w, NAN##w, "add" #w, bits##w(x + y), add##w(a, b), ARGS);                                             \
+    SAME(w, NAN##w, "sub" #w, bits##w(x - y), sub##w(a, b), ARGS);                                             \
+    SAME(w, NAN##w, "mul" #w, bits##w(x * y), mul##w(a, b), ARGS);                                             \
+    SAME(w, NAN##w, "div" #w, bits##w(x / y), div##w(a, b), ARGS);                                             \
+    SAME(w, NAN##w, "mod" #w, bits##w(fmod##f(x, y)), mod##w(a, b), ARGS);                                     \
+    SAME(w, NAN##w, "sqrt" #w, bits##w(sqrt##f(x)), root##w(a), ARGS);                                         \
+    SAME(w, NAN##w, "floor" #w, bits##w(floor##f(x)), bits##w(xcut_floor##f(x)), ARGS);                        \
+    SAME(w, NAN##w, "ceil" #w, bits##w(ceil##f(x)), bits##w(xcut_ceil##f(x)), ARGS);                           \
+    SAME(w, NAN##w, "trunc" #w, bits##w(trunc##f(x)), bits##w(xcut_trunc##f(x)), ARGS);                        \
+    SAME(w, NAN##w, "round" #w, bits##w(round##f(x)), bits##w(xcut_round##f(x)), ARGS);                        \
+    SAME(w, NAN##w, "rint" #w, bits##w(rint##f(x)), bits##w(xcut_rint##f(x)), ARGS);                           \
+    SAME(32, NEVER, "eq" #w, x == y, __eq##suffix##2(x, y) == 0, ARGS);                                        \
+    SAME(32, NEVER, "lt" #w, x < y, __lt##suffix##2(x, y) < 0, ARGS);                                          \
+    SAME(32, NEVER, "le" #w, x <= y, __le##suffix##2(x, y) <= 0, ARGS);                                        \
+    SAME(32, NEVER, "gt" #w, x > y, __gt##suffix##2(x, y) > 0, ARGS);                                          \
+    SAME(32, NEVER, "ge" #w, x >= y, __ge##suffix##2(x, y) >= 0, ARGS);                                        \
+    SAME(32, NEVER, "unord" #w, x != x || y != y, __unord##suffix##2(x, y) != 0, ARGS);                        \
+    SAME(w, NAN##w, "from i64" #w, bits##w((type)(int64_t)a), fromSigned##w((int64_t)a), ARGS);                \
+    uint64_t wide = (uint64_t)a << 32 ^ b;                                                                     \
+    SAME(w, NAN##w, "from wide" #w, bits##w((type)(int64_t)wide), fromSigned##w((int64_t)wide), ARGS);         \
+    SAME(w, NAN##w, "from unsigned" #w, bits##w((type)wide), fromUnsigned##w(0, wide), ARGS);                  \
+    if (x > -2147483648.0f && x < 2147483648.0f)                                                               \
+      SAME(32, NEVER, "to i32" #w, (uint32_t)(int32_t)x, (uint32_t)__fix##suffix##si(x), ARGS);                \
+    if (x > -9.2e18f && x < 9.2e18f)                                                                           \
+      SAME(64, NEVER, "to i64" #w, (uint64_t)(int64_t)x, (uint64_t)__fix##suffix##di(x), ARGS);                \
+    if (x >= 0 && x < 1.8e19f) SAME(64, NEVER, "to u64" #w, (uint64_t)x, __fixuns##suffix##di(x), ARGS);       \
+    if (x >= 0 && x < 4294967296.0f) SAME(32, NEVER, "to u32" #w, (uint32_t)x, __fixuns##suffix##si(x), ARGS); \
   }
 FORMAT(32, float, sf, f)
 FORMAT(64, double, df, )
@@ -134,7 +135,10 @@ static void others(void) {
   uint64_t d = random64();
   SAME(32, NAN32, "narrow", bits32((float)float64(d)), narrow(d), ARGS);
 #ifdef __FLT16_MANT_DIG__
-  union { uint16_t u; _Float16 f; } half = {(uint16_t)a};
+  union {
+    uint16_t u;
+    _Float16 f;
+  } half = {(uint16_t)a};
   SAME(32, NAN32, "from half", bits32((float)half.f), fromHalf((uint16_t)a), ARGS);
 #endif
 }
@@ -155,8 +159,10 @@ static void integers(uint64_t a, uint64_t b) {
     SAME(32, NEVER, "udiv", a32 / b32, __udivsi3(a32, b32), ARGS);
     SAME(32, NEVER, "umod", a32 % b32, __umodsi3(a32, b32), ARGS);
     if (!(a32 == 1u << 31 && b32 == ~0u)) {
-      SAME(32, NEVER, "div", (uint32_t)((int32_t)a32 / (int32_t)b32), (uint32_t)__divsi3((int32_t)a32, (int32_t)b32), ARGS);
-      SAME(32, NEVER, "mod", (uint32_t)((int32_t)a32 % (int32_t)b32), (uint32_t)__modsi3((int32_t)a32, (int32_t)b32), ARGS);
+      SAME(32, NEVER, "div", (uint32_t)((int32_t)a32 / (int32_t)b32), (uint32_t)__divsi3((int32_t)a32, (int32_t)b32),
+           ARGS);
+      SAME(32, NEVER, "mod", (uint32_t)((int32_t)a32 % (int32_t)b32), (uint32_t)__modsi3((int32_t)a32, (int32_t)b32),
+           ARGS);
     }
   }
   SAME(32, NEVER, "clz", a ? (uint32_t)__builtin_clzll(a) : 64u, (uint32_t)__clzdi2(a), ARGS);

@@ -61,8 +61,10 @@ def fit(name, why, function, weight, low, high, count, variable=lambda x: x):
     line = f"constexpr float {name}[] = {{{text}}};"
     if len(line) > 120:
         half = (len(result) + 1) // 2
-        line = (f"constexpr float {name}[] = {{{', '.join(f'{float(v):.9g}f' for v in result[:half])},\n    "
-                f"{', '.join(f'{float(v):.9g}f' for v in result[half:])}}};")
+        line = (
+            f"constexpr float {name}[] = {{{', '.join(f'{float(v):.9g}f' for v in result[:half])},\n    "
+            f"{', '.join(f'{float(v):.9g}f' for v in result[half:])}}};"
+        )
     print(line + "\n")
 
 
@@ -94,42 +96,143 @@ namespace crosscut::coefficients {
     split("kTwoLog2E", 2 / ln2, [24, 24], "2 log2 e.")
     split("kLog10E", 1 / mp.log(10), [24, 24], "log10 e.")
     split("kHalfPi", mp.pi / 2, [24, 24], "pi / 2.")
-    split("kHalfPiShort", mp.pi / 2, [11, 11, 11, 11, 24],
-          "pi / 2; products of all but the last with integers of 13 significant bits are exact.")
+    split(
+        "kHalfPiShort",
+        mp.pi / 2,
+        [11, 11, 11, 11, 24],
+        "pi / 2; products of all but the last with integers of 13 significant bits are exact.",
+    )
     split("kThird", mp.mpf(1) / 3, [24, 24], "1 / 3.")
     r = 0.3467
-    fit("kExpm1", "(exp(r) - 1 - r) / r^2; error relative to exp(r) - 1.",
-        lambda x: (mp.expm1(x) - x) / x**2, lambda x: x**2 / mp.expm1(x), -r, r, 6)
-    fit("kExp", "The same; error relative to exp(r).",
-        lambda x: (mp.expm1(x) - x) / x**2, lambda x: x**2 / mp.exp(x), -r, r, 5)
+    fit(
+        "kExpm1",
+        "(exp(r) - 1 - r) / r^2; error relative to exp(r) - 1.",
+        lambda x: (mp.expm1(x) - x) / x**2,
+        lambda x: x**2 / mp.expm1(x),
+        -r,
+        r,
+        6,
+    )
+    fit(
+        "kExp",
+        "The same; error relative to exp(r).",
+        lambda x: (mp.expm1(x) - x) / x**2,
+        lambda x: x**2 / mp.exp(x),
+        -r,
+        r,
+        5,
+    )
     fit("kExp2", "(2^r - 1) / r; error absolute.", lambda x: mp.expm1(x * ln2) / x, lambda x: x, -0.5001, 0.5001, 6)
-    fit("kLog1p", "(log(1 + f) - f + f^2 / 2) / f^3; error relative to log(1 + f).",
-        lambda x: (mp.log1p(x) - x + x * x / 2) / x**3, lambda x: x**3 / mp.log1p(x),
-        float(mp.sqrt(0.5) - 1), float(mp.sqrt(2) - 1), 9)
-    fit("kAtanh", "(atanh(s) - s - s^3 / 3) / s^5 in powers of s^2; error relative to atanh(s).",
-        lambda x: (mp.atanh(x) - x - x**3 / 3) / x**5, lambda x: x**4, 1e-2, 0.1717, 3, lambda x: x * x)
+    fit(
+        "kLog1p",
+        "(log(1 + f) - f + f^2 / 2) / f^3; error relative to log(1 + f).",
+        lambda x: (mp.log1p(x) - x + x * x / 2) / x**3,
+        lambda x: x**3 / mp.log1p(x),
+        float(mp.sqrt(0.5) - 1),
+        float(mp.sqrt(2) - 1),
+        9,
+    )
+    fit(
+        "kAtanh",
+        "(atanh(s) - s - s^3 / 3) / s^5 in powers of s^2; error relative to atanh(s).",
+        lambda x: (mp.atanh(x) - x - x**3 / 3) / x**5,
+        lambda x: x**4,
+        1e-2,
+        0.1717,
+        3,
+        lambda x: x * x,
+    )
     q = 0.7856
-    fit("kSin", "(sin(r) - r) / r^3 in powers of r^2; error relative to sin(r).",
-        lambda x: (mp.sin(x) - x) / x**3, lambda x: x**3 / mp.sin(x), 1e-3, q, 3, lambda x: x * x)
-    fit("kCos", "(cos(r) - 1 + r^2 / 2) / r^4 in powers of r^2; error relative to cos(r).",
-        lambda x: (mp.cos(x) - 1 + x * x / 2) / x**4, lambda x: x**4 / mp.cos(x), 1e-2, q, 3, lambda x: x * x)
-    fit("kAsin", "(asin(x) - x) / x^3 in powers of x^2; error relative to asin(x).",
-        lambda x: (mp.asin(x) - x) / x**3, lambda x: x**3 / mp.asin(x), 1e-3, 0.5, 5, lambda x: x * x)
-    fit("kAtan", "(atan(t) - t) / t^3 in powers of t^2; error relative to atan(t).",
-        lambda x: (mp.atan(x) - x) / x**3, lambda x: x**3 / mp.atan(x), 1e-3, 1.0, 8, lambda x: x * x)
-    fit("kTanh", "(tanh(x) - x) / x^3 in powers of x^2; error relative to tanh(x).",
-        lambda x: (mp.tanh(x) - x) / x**3, lambda x: x**3 / mp.tanh(x), 1e-3, 0.65, 5, lambda x: x * x)
+    fit(
+        "kSin",
+        "(sin(r) - r) / r^3 in powers of r^2; error relative to sin(r).",
+        lambda x: (mp.sin(x) - x) / x**3,
+        lambda x: x**3 / mp.sin(x),
+        1e-3,
+        q,
+        3,
+        lambda x: x * x,
+    )
+    fit(
+        "kCos",
+        "(cos(r) - 1 + r^2 / 2) / r^4 in powers of r^2; error relative to cos(r).",
+        lambda x: (mp.cos(x) - 1 + x * x / 2) / x**4,
+        lambda x: x**4 / mp.cos(x),
+        1e-2,
+        q,
+        3,
+        lambda x: x * x,
+    )
+    fit(
+        "kAsin",
+        "(asin(x) - x) / x^3 in powers of x^2; error relative to asin(x).",
+        lambda x: (mp.asin(x) - x) / x**3,
+        lambda x: x**3 / mp.asin(x),
+        1e-3,
+        0.5,
+        5,
+        lambda x: x * x,
+    )
+    fit(
+        "kAtan",
+        "(atan(t) - t) / t^3 in powers of t^2; error relative to atan(t).",
+        lambda x: (mp.atan(x) - x) / x**3,
+        lambda x: x**3 / mp.atan(x),
+        1e-3,
+        1.0,
+        8,
+        lambda x: x * x,
+    )
+    fit(
+        "kTanh",
+        "(tanh(x) - x) / x^3 in powers of x^2; error relative to tanh(x).",
+        lambda x: (mp.tanh(x) - x) / x**3,
+        lambda x: x**3 / mp.tanh(x),
+        1e-3,
+        0.65,
+        5,
+        lambda x: x * x,
+    )
     edge = 1.1
-    fit("kErfSmall", "erf(x) / x - 1 in powers of x^2; error relative to erf(x).",
-        lambda x: mp.erf(x) / x - 1, lambda x: x / mp.erf(x), 1e-3, edge, 7, lambda x: x * x)
-    fit("kErfTail", "erfc(x)^(1/8) in powers of x - 2.25; error of erfc(x), absolute.",
-        lambda x: mp.erfc(x) ** (mp.mpf(1) / 8), lambda x: 8 * mp.erfc(x) ** (mp.mpf(7) / 8), edge, 3.93, 8,
-        lambda x: x - 2.25)
-    fit("kErfcScaled", "erfc(a) exp(a^2) (a + 2) in powers of (a - 2) / (a + 2); error relative.",
-        lambda x: mp.erfc(x) * mp.exp(x * x) * (x + 2), lambda x: 1 / (mp.erfc(x) * mp.exp(x * x) * (x + 2)),
-        0.6, 10.1, 10, lambda x: (x - 2) / (x + 2))
-    fit("kCbrtGuess", "cbrt(m), the start of two steps; error relative.",
-        lambda x: mp.cbrt(x), lambda x: 1 / mp.cbrt(x), 1.0, 2.0, 3)
+    fit(
+        "kErfSmall",
+        "erf(x) / x - 1 in powers of x^2; error relative to erf(x).",
+        lambda x: mp.erf(x) / x - 1,
+        lambda x: x / mp.erf(x),
+        1e-3,
+        edge,
+        7,
+        lambda x: x * x,
+    )
+    fit(
+        "kErfTail",
+        "erfc(x)^(1/8) in powers of x - 2.25; error of erfc(x), absolute.",
+        lambda x: mp.erfc(x) ** (mp.mpf(1) / 8),
+        lambda x: 8 * mp.erfc(x) ** (mp.mpf(7) / 8),
+        edge,
+        3.93,
+        8,
+        lambda x: x - 2.25,
+    )
+    fit(
+        "kErfcScaled",
+        "erfc(a) exp(a^2) (a + 2) in powers of (a - 2) / (a + 2); error relative.",
+        lambda x: mp.erfc(x) * mp.exp(x * x) * (x + 2),
+        lambda x: 1 / (mp.erfc(x) * mp.exp(x * x) * (x + 2)),
+        0.6,
+        10.1,
+        10,
+        lambda x: (x - 2) / (x + 2),
+    )
+    fit(
+        "kCbrtGuess",
+        "cbrt(m), the start of two steps; error relative.",
+        lambda x: mp.cbrt(x),
+        lambda x: 1 / mp.cbrt(x),
+        1.0,
+        2.0,
+        3,
+    )
     print("}  // namespace crosscut::coefficients")
 
 
