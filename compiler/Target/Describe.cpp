@@ -17,15 +17,16 @@ struct CacheFacts {
 
 // Data cache sizes as the makers state them; L2 is a core's own, or its share.
 static const CacheFacts cacheTable[] = {
-    {"sapphirerapids", 48, 2048, 4, 2}, {"emeraldrapids", 48, 2048, 4, 2},  {"graniterapids", 48, 2048, 4, 2},
-    {"icelake", 48, 1280, 4, 2},        {"tigerlake", 48, 1280, 4, 1},      {"alderlake", 48, 1280, 4, 2},
-    {"raptorlake", 48, 2048, 4, 2},     {"skylake-avx512", 32, 1024, 4, 2}, {"cascadelake", 32, 1024, 4, 2},
-    {"cooperlake", 32, 1024, 4, 2},     {"x86-64-v4", 32, 1024, 4, 2},      {"znver1", 32, 512, 5, 1},
-    {"znver", 32, 512, 4, 2},           {"znver4", 32, 1024, 4, 1},         {"znver5", 48, 1024, 4, 2},
-    {"cortex-a5", 32, 256, 4, 1},       {"cortex-a7", 64, 256, 4, 2},       {"cortex-a72", 32, 512, 7, 2},
-    {"cortex-a15", 32, 512, 8, 1},      {"neoverse", 64, 1024, 4, 2},       {"neoverse-v", 64, 1024, 4, 4},
-    {"cortex-x", 64, 1024, 4, 4},       {"apple", 128, 4096, 4, 4},         {"ampere", 64, 1024, 4, 2},
-    {"cortex-m", 16, 64, 3, 1},         {"sifive-u", 32, 512, 5, 1},        {"pentium4", 16, 256, 5, 1},
+    {"sapphirerapids", 48, 2048, 4, 2}, {"emeraldrapids", 48, 2048, 4, 2}, {"graniterapids", 48, 2048, 4, 2},
+    {"icelake", 48, 1280, 4, 2},        {"rocketlake", 48, 512, 4, 2},     {"tigerlake", 48, 1280, 4, 1},
+    {"alderlake", 48, 1280, 4, 2},      {"raptorlake", 48, 2048, 4, 2},    {"skylake-avx512", 32, 1024, 4, 2},
+    {"cascadelake", 32, 1024, 4, 2},    {"cooperlake", 32, 1024, 4, 2},    {"x86-64-v4", 32, 1024, 4, 2},
+    {"znver1", 32, 512, 5, 1},          {"znver", 32, 512, 4, 2},          {"znver4", 32, 1024, 4, 1},
+    {"znver5", 48, 1024, 4, 2},         {"cortex-a5", 32, 256, 4, 1},      {"cortex-a7", 64, 256, 4, 2},
+    {"cortex-a72", 32, 512, 7, 2},      {"cortex-a15", 32, 512, 8, 1},     {"neoverse", 64, 1024, 4, 2},
+    {"neoverse-v", 64, 1024, 4, 4},     {"cortex-x", 64, 1024, 4, 4},      {"apple", 128, 4096, 4, 4},
+    {"ampere", 64, 1024, 4, 2},         {"cortex-m", 16, 64, 3, 1},        {"sifive-u", 32, 512, 5, 1},
+    {"pentium4", 16, 256, 5, 1},
 };
 
 static void describeCaches(const TargetSpec &spec, TargetDescription &description) {

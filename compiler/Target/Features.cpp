@@ -180,13 +180,39 @@ std::string featureDifference(const Triple &triple, StringRef cpu, const MCSubta
   return join(difference, ",");
 }
 
+// Leaves out what follows from the rest of a list: an added feature that another one implies, a removed one that needs
+// another one.
+static std::vector<std::string> withoutConsequences(ArrayRef<const SubtargetFeatureKV *> features, bool added,
+                                                    const MCSubtargetInfo &subtarget) {
+  std::vector<FeatureBitset> implied;
+  for (const SubtargetFeatureKV *feature : features) {
+    MCSubtargetInfo only(subtarget);
+    only.setFeatureBits(FeatureBitset());
+    implied.push_back(only.SetFeatureBitsTransitively(FeatureBitset({feature->Value})));
+  }
+  std::vector<std::string> kept;
+  for (size_t i = 0; i < features.size(); ++i) {
+    bool follows = false;
+    for (size_t j = 0; j < features.size(); ++j) {
+      bool forward = implied[j][features[i]->Value], backward = implied[i][features[j]->Value];
+      if (i != j && (added ? forward : backward) && (j < i || forward != backward)) follows = true;
+    }
+    if (!follows) kept.push_back((Twine(added ? "+" : "-") + features[i]->Key).str());
+  }
+  return kept;
+}
+
 std::string featuresBeyondCpu(const TargetSpec &spec) {
   std::unique_ptr<MCSubtargetInfo> all = createSubtarget(spec.triple, spec.cpu, spec.features);
   std::unique_ptr<MCSubtargetInfo> own = createSubtarget(spec.triple, spec.cpu, "");
-  std::vector<std::string> beyond;
-  for (const SubtargetFeatureKV &feature : all->getAllProcessorFeatures())
-    if (all->hasFeature(feature.Value) != own->hasFeature(feature.Value))
-      beyond.push_back((Twine(all->hasFeature(feature.Value) ? "+" : "-") + feature.Key).str());
+  std::vector<const SubtargetFeatureKV *> added, removed;
+  for (const SubtargetFeatureKV &feature : all->getAllProcessorFeatures()) {
+    bool here = all->hasFeature(feature.Value), there = own->hasFeature(feature.Value);
+    if (here && !there) added.push_back(&feature);
+    if (!here && there) removed.push_back(&feature);
+  }
+  std::vector<std::string> beyond = withoutConsequences(added, true, *all);
+  for (std::string &feature : withoutConsequences(removed, false, *all)) beyond.push_back(std::move(feature));
   return beyond.empty() ? "of that CPU" : join(beyond, ",");
 }
 

@@ -131,6 +131,7 @@ class CommandLine(unittest.TestCase):
             ("wrong.mlir", b"func.func @main() { this is not IR }"),
             ("untyped.mlir", b"func.func @main(%a: tensor<4xf32>) -> tensor<8xf32> { return %a : tensor<4xf32> }"),
             ("model.txt", b"?"),
+            ("deep.mlir", b"func.func private @f(" + b"tuple<" * 1000000 + b"\n"),
         ):
             with self.subTest(name=name):
                 path = self.folder / name

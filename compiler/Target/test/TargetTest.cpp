@@ -128,6 +128,12 @@ static void requiredFeaturesFollowCpuAndFlags() {
     expect(needs(a15, bit), "cortex-a15 needs bit " + Twine(bit));
 }
 
+static void whatIsPrintedNamesOnlyWhatMatters() {
+  expectEqual("nothing beyond the CPU", featuresBeyondCpu(resolved("aarch64-linux")), "of that CPU");
+  expectEqual("rv64gcv", featuresBeyondCpu(resolved("riscv64-v256-linux")), "+a,+c,+m,+v,+zvl256b");
+  expectEqual("removal", featuresBeyondCpu(resolved("x86_64-linux", "x86-64-v3", "-avx2,+gfni")), "+gfni,-avx2");
+}
+
 static void mistakesAreNamed() {
   struct {
     const char *target, *cpu, *features, *message;
@@ -164,6 +170,7 @@ int main() {
   everyPlatformHasAMachineOfItsPointerSizeAndByteOrder();
   thisMachineIsTheDefaultAndNeverGeneric();
   requiredFeaturesFollowCpuAndFlags();
+  whatIsPrintedNamesOnlyWhatMatters();
   mistakesAreNamed();
   return result("target-test");
 }
