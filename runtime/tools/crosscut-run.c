@@ -26,7 +26,7 @@ static const char kHelp[] =
     "  --expected=VALUE     once an output, in order, or --expected=NAME=VALUE: compared with what the model computes\n"
     "  --atol=X --rtol=X    allowed difference: atol + rtol * |expected|; default 1e-5 and 1e-5\n"
     "  --print-statistics   sizes, times and, on local-sync, the time of each kernel; to standard error\n"
-    "  --print-limit=N      elements of an output to print before its middle is left out (default 1024, 0: all)\n"
+    "  --print-limit=N      elements of an output to print before its middle is left out (default 100, 0: all)\n"
     "  --list-drivers       names of the devices that this program knows\n"
     "  --list-devices       the same with threads and this machine's CPU features\n"
     "  --help               this text\n"
@@ -290,7 +290,7 @@ static int run_module(const settings *s) {
 }
 
 int main(int argc, char **argv) {
-  static settings s = {.device = "local-sync", .atol = 1e-5, .rtol = 1e-5, .print_limit = 1024};
+  static settings s = {.device = "local-sync", .atol = 1e-5, .rtol = 1e-5, .print_limit = 100};
   for (int i = 1; i < argc; ++i) {
     if (tool_flag(argv[i], "help", NULL)) return fputs(kHelp, stdout) < 0;
     if (tool_flag(argv[i], "list-drivers", NULL) || tool_flag(argv[i], "list-devices", NULL)) {
