@@ -5,3 +5,8 @@ configure()
 build()
 run_tests()
 check(output MATCHES "100% tests passed, 0 tests failed out of 1")
+
+# Another compiler compiles every model again.
+file(TOUCH ${BINARY}/prefix/bin/crosscut-compile)
+build()
+check(output MATCHES "Compiling model m")

@@ -1,0 +1,7 @@
+configure()
+build()
+build()
+check(NOT output MATCHES "Compiling model")
+file(TOUCH ${BINARY}/build/weights.data)
+build()
+check(output MATCHES "Compiling model m")
