@@ -254,7 +254,7 @@ def run_all(cases: list[Any], platforms: list[matrix.Platform], jobs: int, keep:
         harness = Harness(platform, keep)
         progress = Progress(len(cases), platform.name)
         failed = 0
-        with ThreadPoolExecutor(jobs) as pool:
+        with runner.interruptible(), ThreadPoolExecutor(jobs) as pool:
             for outcome in pool.map(harness.run, cases):
                 outcomes.append(outcome)
                 failed += outcome.status == "fail"

@@ -327,8 +327,12 @@ def main(arguments: list[str] | None = None) -> int:
         state.add(cell, row)
         progress.step(f"{cell.model} on {cell.platform.name}: {row['status']}", always=True)
 
-    with ThreadPoolExecutor(options.jobs) as pool:
-        list(pool.map(one, missing))
+    try:
+        with runner.interruptible(), ThreadPoolExecutor(options.jobs) as pool:
+            list(pool.map(one, missing))
+    except SystemExit:
+        print(f"interrupted; {len(state.rows)} of {len(cells)} cells are done, --resume goes on", file=sys.stderr)
+        raise
     record["rows"] = [state.rows[cell.key] for cell in cells]
     try:
         path = records.write(record)

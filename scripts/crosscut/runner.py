@@ -9,7 +9,10 @@ import os
 import shlex
 import signal
 import subprocess
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,6 +77,40 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
+class Stopped(Exception):
+    """The user has interrupted this command; nothing is started any more."""
+
+
+_live: set[int] = set()
+_stopping = threading.Event()
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Within, SIGINT and SIGTERM end the programs that run, too, and then this command: exit status 130."""
+
+    def stop(*_: object) -> None:
+        _stopping.set()
+        for group in list(_live):
+            _kill_group(group)
+        raise KeyboardInterrupt
+
+    previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+        _stopping.clear()
+
+
+def _kill_group(group: int) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
+
+
 def run(command: list[str | Path], timeout: float = 600.0) -> Result:
     argv = tuple(str(part) for part in command)
     start = time.monotonic()
@@ -83,18 +120,25 @@ def run(command: list[str | Path], timeout: float = 600.0) -> Result:
         texts = [(stream or b"").decode("utf-8", "replace") for stream in (out, err)]
         return Result(argv, code, texts[0], texts[1], seconds, problem)
 
+    if _stopping.is_set():
+        raise Stopped
     try:
         process = subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
         )
     except OSError as error:
         return result(None, None, None, f"{paths.relative(argv[0])}: {error.strerror}")
+    _live.add(process.pid)
     try:
         out, err = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
+        _kill_group(process.pid)
         out, err = process.communicate()
         return result(None, out, err, f"did not end within {timeout:g} s")
+    finally:
+        _live.discard(process.pid)
+    if _stopping.is_set():
+        raise Stopped
     return result(process.returncode, out, err)
 
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import threading
+import time
 
 import pytest
 
@@ -73,3 +77,26 @@ def test_resume_keeps_what_passed_with_the_same_compiler(records_folder, monkeyp
 def test_unknown_names_are_errors(capsys):
     assert nightly.main(["--quick", "--platform", "vax-vms"]) == 1
     assert "no platform 'vax-vms'" in capsys.readouterr().err
+
+
+def test_an_interrupt_ends_the_programs_and_resume_goes_on(records_folder, monkeypatch, capsys):
+    tool, marker = paths.tool("crosscut-run"), records_folder.parent / "running"
+    right = tool.read_text()
+    tool.write_text(f"#!/bin/sh\necho $$ > {marker}\nexec sleep 60\n")
+
+    def interrupt():
+        while not marker.exists() or not marker.read_text():
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=interrupt).start()
+    start = time.monotonic()
+    with pytest.raises(SystemExit) as stopped:
+        nightly.main(ARGUMENTS)
+    assert stopped.value.code == 130 and time.monotonic() - start < 30
+    assert "--resume goes on" in capsys.readouterr().err
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(marker.read_text()), 0)
+    assert not records_folder.exists()
+    tool.write_text(right)
+    assert nightly.main([*ARGUMENTS, "--resume"]) == 0
