@@ -118,6 +118,8 @@ CROSSCUT_LOWERING(lowerAffineGrid);
 CROSSCUT_LOWERING(lowerCenterCropPad);
 CROSSCUT_LOWERING(lowerMaxUnpool);
 CROSSCUT_LOWERING(lowerCol2Im);
+// Recurrent.cpp
+CROSSCUT_LOWERING(lowerRecurrent);
 #undef CROSSCUT_LOWERING
 
 }  // namespace crosscut::onnxir
