@@ -43,12 +43,8 @@ class Modules:
 
 @pytest.fixture(scope="session")
 def modules(tools, platform, request):
-    wanted = [
-        (i.callspec.params["family"], i.callspec.params["case"])
-        for i in request.session.items
-        if hasattr(i, "callspec")
-    ]
-    return Modules(tools, platform, [w for n, w in enumerate(wanted) if w not in wanted[:n]])
+    parameters = [i.callspec.params for i in request.session.items if hasattr(i, "callspec")]
+    return Modules(tools, platform, [(p["family"], p["case"]) for p in parameters if "case" in p])
 
 
 @pytest.mark.parametrize(("family", "case"), CASES)
