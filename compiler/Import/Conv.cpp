@@ -1,6 +1,6 @@
 // Convolutions: a zero tensor.pad where there is padding, then one linalg.generic over (n, oc, spatial..., ic, k...),
-// (n, g, oc, spatial..., ic, k...) with groups, or (n, c, spatial..., k...) for depthwise ones; its body is one multiply
-// and one add, its init the bias.
+// (n, g, oc, spatial..., ic, k...) with groups, or (n, c, spatial..., k...) for depthwise ones; its body is one
+// multiply and one add, its init the bias.
 #include "compiler/Import/Lowerings.h"
 
 namespace crosscut::onnxir {
@@ -111,8 +111,8 @@ static LogicalResult convolve(Op &op, Value input, Value weights, Value bias, El
     return op.fail("weights of " + Twine(w[1]) + " channels in " + Twine(groups) + " groups do not fit an input of " +
                    Twine(*channels));
   Window window;
-  if (failed(readWindow(op, ArrayRef<OpFoldResult>(x).drop_front(2), ArrayRef<int64_t>(w).drop_front(2), false,
-                        window)))
+  if (failed(
+          readWindow(op, ArrayRef<OpFoldResult>(x).drop_front(2), ArrayRef<int64_t>(w).drop_front(2), false, window)))
     return failure();
 
   Type element = e.elementType(type);
@@ -182,9 +182,7 @@ static LogicalResult convolve(Op &op, Value input, Value weights, Value bias, El
   return success();
 }
 
-LogicalResult lowerConv(Op &op) {
-  return convolve(op, op.in(0), op.in(1), op.has(2) ? op.in(2) : Value(), op.type());
-}
+LogicalResult lowerConv(Op &op) { return convolve(op, op.in(0), op.in(1), op.has(2) ? op.in(2) : Value(), op.type()); }
 
 // 8 bit integers shifted by their zero points, accumulated in int32; padding is the zero point.
 LogicalResult lowerConvInteger(Op &op) {
@@ -216,7 +214,8 @@ LogicalResult lowerConvTranspose(Op &op) {
   if (x.size() < 3 || w.size() != x.size()) return op.fail("input and weights have to be of one rank, at least 3");
   size_t spatial = x.size() - 2;
   int64_t groups = op.attribute("group", int64_t(1));
-  if (groups < 1 || w[0] % groups || constantOf(x[1]) != w[0]) return op.fail("weights do not fit the input's channels");
+  if (groups < 1 || w[0] % groups || constantOf(x[1]) != w[0])
+    return op.fail("weights do not fit the input's channels");
   int64_t inPerGroup = w[0] / groups, outPerGroup = w[1];
   auto orDefault = [&](const char *name, int64_t value) {
     SmallVector<int64_t> list = op.intsAttribute(name);
@@ -269,30 +268,29 @@ LogicalResult lowerConvTranspose(Op &op) {
     sizes.push_back(e.index(x[2 + i]));
   }
   MLIRContext *context = e.b.getContext();
-  Value result = e.generic(
-      {e.empty(windowDims, element)}, initial(e, out, {1}, bias, element),
-      {AffineMap::get(loops, 0, windowMap, context), AffineMap::get(loops, 0, outputMap, context)}, iterators,
-      [&](Body &s, ValueRange v) {
-        Value oc = s.iv(1), ic = s.iv(2 + spatial);
-        Value group = s.op<arith::DivUIOp>(oc, s.index(outPerGroup));
-        Value channel = s.add(s.mul(group, s.index(inPerGroup)), ic);
-        SmallVector<Value> at{s.iv(0), channel},
-            weightAt{channel, s.op<arith::RemUIOp>(oc, s.index(outPerGroup))};
-        Value reaches = s.integer(s.b.getI1Type(), 1), zero = s.index(0);
-        for (size_t i = 0; i < spatial; ++i) {
-          Value k = s.iv(3 + spatial + i);
-          Value shifted = s.sub(s.add(s.iv(2 + i), lows[i]), s.mul(k, s.index(dilations[i])));
-          Value stride = s.index(strides[i]);
-          Value quotient = s.op<arith::DivSIOp>(shifted, stride);
-          Value exact = s.eq(s.mul(quotient, stride), shifted);
-          Value inside = s.andi(s.ge(shifted, zero), s.lt(quotient, sizes[i]));
-          reaches = s.andi(reaches, s.andi(exact, inside));
-          at.push_back(s.max(s.min(quotient, s.sub(sizes[i], s.index(1))), zero));
-          weightAt.push_back(k);
-        }
-        Value term = s.mul(extract(s, input, at), extract(s, weights, weightAt));
-        return s.select(reaches, s.add(v[1], term), v[1]);
-      });
+  Value result = e.generic({e.empty(windowDims, element)}, initial(e, out, {1}, bias, element),
+                           {AffineMap::get(loops, 0, windowMap, context), AffineMap::get(loops, 0, outputMap, context)},
+                           iterators, [&](Body &s, ValueRange v) {
+                             Value oc = s.iv(1), ic = s.iv(2 + spatial);
+                             Value group = s.op<arith::DivUIOp>(oc, s.index(outPerGroup));
+                             Value channel = s.add(s.mul(group, s.index(inPerGroup)), ic);
+                             SmallVector<Value> at{s.iv(0), channel},
+                                 weightAt{channel, s.op<arith::RemUIOp>(oc, s.index(outPerGroup))};
+                             Value reaches = s.integer(s.b.getI1Type(), 1), zero = s.index(0);
+                             for (size_t i = 0; i < spatial; ++i) {
+                               Value k = s.iv(3 + spatial + i);
+                               Value shifted = s.sub(s.add(s.iv(2 + i), lows[i]), s.mul(k, s.index(dilations[i])));
+                               Value stride = s.index(strides[i]);
+                               Value quotient = s.op<arith::DivSIOp>(shifted, stride);
+                               Value exact = s.eq(s.mul(quotient, stride), shifted);
+                               Value inside = s.andi(s.ge(shifted, zero), s.lt(quotient, sizes[i]));
+                               reaches = s.andi(reaches, s.andi(exact, inside));
+                               at.push_back(s.max(s.min(quotient, s.sub(sizes[i], s.index(1))), zero));
+                               weightAt.push_back(k);
+                             }
+                             Value term = s.mul(extract(s, input, at), extract(s, weights, weightAt));
+                             return s.select(reaches, s.add(v[1], term), v[1]);
+                           });
   op.result(result, op.type());
   return success();
 }

@@ -83,7 +83,9 @@ Value sign(Body &s, Value x) {
 }
 
 template <typename MathOp>
-Value mathOp(Body &s, Value x) { return s.op<MathOp>(x); }
+Value mathOp(Body &s, Value x) {
+  return s.op<MathOp>(x);
+}
 
 using Unary = Value (*)(Body &, Value);
 Unary simpleUnary(StringRef name) {
@@ -166,7 +168,8 @@ Value knownPower(Body &s, Value x, float exponent) {
 LogicalResult lowerUnary(Op &op) {
   Unary fn = simpleUnary(op.node.op);
   if (op.node.op == "Identity") return op.result(0, op.tensor(0)), success();
-  op.result(op.e.map(op.elementType(), {op.in(0)}, [&](Body &s, ValueRange v) { return fn(s, v[0]); }, op.isUnsigned()),
+  op.result(op.e.map(
+                op.elementType(), {op.in(0)}, [&](Body &s, ValueRange v) { return fn(s, v[0]); }, op.isUnsigned()),
             op.type());
   return success();
 }
@@ -200,7 +203,8 @@ LogicalResult lowerActivation(Op &op) {
     }
     return gelu(s, x, tanhForm);
   };
-  op.result(op.e.map(op.elementType(), {op.in(0)}, [&](Body &s, ValueRange v) { return body(s, v[0]); }, op.isUnsigned()),
+  op.result(op.e.map(
+                op.elementType(), {op.in(0)}, [&](Body &s, ValueRange v) { return body(s, v[0]); }, op.isUnsigned()),
             op.type());
   return success();
 }
@@ -235,8 +239,7 @@ LogicalResult lowerMod(Op &op) {
   bool c = op.attribute("fmod", int64_t(0));
   op.result(op.e.map(
                 op.elementType(), {op.in(0), op.in(1)},
-                [&](Body &s, ValueRange v) { return c ? s.rem(v[0], v[1]) : s.floorMod(v[0], v[1]); },
-                op.isUnsigned()),
+                [&](Body &s, ValueRange v) { return c ? s.rem(v[0], v[1]) : s.floorMod(v[0], v[1]); }, op.isUnsigned()),
             op.type());
   return success();
 }
@@ -254,8 +257,7 @@ LogicalResult lowerPow(Op &op) {
                       if (Value known = knownPower(s, v[0], *constant)) return known;
                     return s.op<math::PowFOp>(v[0], s.cast(v[1], exponent, kF32));
                   }
-                  if (isFloat(exponent))
-                    return s.cast(s.op<math::PowFOp>(s.cast(v[0], base, kF32), v[1]), kF32, base);
+                  if (isFloat(exponent)) return s.cast(s.op<math::PowFOp>(s.cast(v[0], base, kF32), v[1]), kF32, base);
                   return integerPower(s, v[0], v[1], isUnsigned(exponent));
                 },
                 op.isUnsigned()),
@@ -265,20 +267,19 @@ LogicalResult lowerPow(Op &op) {
 
 LogicalResult lowerBitShift(Op &op) {
   bool left = op.attribute("direction", "LEFT") == "LEFT";
-  op.result(op.e.map(
-                op.elementType(), {op.in(0), op.in(1)},
-                [&](Body &s, ValueRange v) {
-                  unsigned width = v[0].getType().getIntOrFloatBitWidth();
-                  // A shift by the width or more (a negative one counts as such) leaves nothing but the sign; the
-                  // machine's is undefined.
-                  Body plain{s.b, s.loc, true};
-                  Value inside = plain.lt(v[1], s.integer(v[1].getType(), width));
-                  bool arithmetic = !left && !isUnsigned(op.type());
-                  Value count = s.select(inside, v[1], s.integer(v[1].getType(), arithmetic ? width - 1 : 0));
-                  if (arithmetic) return s.op<arith::ShRSIOp>(v[0], count);
-                  Value shifted = left ? s.op<arith::ShLIOp>(v[0], count) : s.op<arith::ShRUIOp>(v[0], count);
-                  return s.select(inside, shifted, s.like(v[0], 0));
-                }),
+  op.result(op.e.map(op.elementType(), {op.in(0), op.in(1)},
+                     [&](Body &s, ValueRange v) {
+                       unsigned width = v[0].getType().getIntOrFloatBitWidth();
+                       // A shift by the width or more (a negative one counts as such) leaves nothing but the sign; the
+                       // machine's is undefined.
+                       Body plain{s.b, s.loc, true};
+                       Value inside = plain.lt(v[1], s.integer(v[1].getType(), width));
+                       bool arithmetic = !left && !isUnsigned(op.type());
+                       Value count = s.select(inside, v[1], s.integer(v[1].getType(), arithmetic ? width - 1 : 0));
+                       if (arithmetic) return s.op<arith::ShRSIOp>(v[0], count);
+                       Value shifted = left ? s.op<arith::ShLIOp>(v[0], count) : s.op<arith::ShRUIOp>(v[0], count);
+                       return s.select(inside, shifted, s.like(v[0], 0));
+                     }),
             op.type());
   return success();
 }

@@ -15,6 +15,8 @@
 
 namespace crosscut::onnxir {
 
+using llvm::ArrayRef;
+using llvm::SmallVector;
 using mlir::AffineExpr;
 using mlir::AffineMap;
 using mlir::Location;
@@ -23,8 +25,6 @@ using mlir::RankedTensorType;
 using mlir::Type;
 using mlir::Value;
 using mlir::ValueRange;
-using llvm::ArrayRef;
-using llvm::SmallVector;
 using Dims = SmallVector<OpFoldResult>;
 
 // Scalar arithmetic inside a linalg body or between shapes. `isUnsigned` picks the integer operations' reading.
@@ -34,7 +34,9 @@ struct Body {
   bool isUnsigned = false;
 
   template <typename Op, typename... Args>
-  Value op(Args &&...args) { return b.createOrFold<Op>(loc, std::forward<Args>(args)...); }
+  Value op(Args &&...args) {
+    return b.createOrFold<Op>(loc, std::forward<Args>(args)...);
+  }
 
   Value constant(Type type, double value);  // of a float, integer or index type
   Value integer(Type type, int64_t value);
@@ -45,8 +47,8 @@ struct Body {
   Value add(Value a, Value c);
   Value sub(Value a, Value c);
   Value mul(Value a, Value c);
-  Value div(Value a, Value c);   // integers: truncating, defined for every operand (x / 0 is x)
-  Value rem(Value a, Value c);   // C's remainder, defined for every operand
+  Value div(Value a, Value c);       // integers: truncating, defined for every operand (x / 0 is x)
+  Value rem(Value a, Value c);       // C's remainder, defined for every operand
   Value floorMod(Value a, Value c);  // Python's remainder
   Value neg(Value a);
   Value abs(Value a);
@@ -65,7 +67,7 @@ struct Body {
   Value logicalNot(Value a);
   // Conversions as ONNX Cast states them. `from` and `to` tell signedness.
   Value cast(Value v, ElementType from, ElementType to);
-  Value toIndex(Value v);             // from an integer, sign-extended
+  Value toIndex(Value v);  // from an integer, sign-extended
   Value fromIndex(Value v, Type type);
   // An index that may be negative (counts from the end) brought into 0 ... size-1.
   Value wrapIndex(Value index, Value size);
@@ -128,6 +130,9 @@ class Emitter {
   Value concat(ArrayRef<Value> tensors, int64_t axis);
 
  private:
+  // The same constant under another shape; shares its bytes. Null when its attribute is of another kind.
+  Value reshapeConstant(mlir::arith::ConstantOp constant, RankedTensorType type);
+
   llvm::DenseMap<Value, Dims> dimensions_;
 };
 

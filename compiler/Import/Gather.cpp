@@ -123,27 +123,28 @@ LogicalResult lowerScatterElements(Op &op) {
   SmallVector<AffineExpr> outMap;
   for (int64_t d = 0; d < rank; ++d) outMap.push_back(e.b.getAffineDimExpr(d));
   MLIRContext *context = e.b.getContext();
-  op.result(e.generic({e.empty({updates[axis]}, op.elementType())}, op.in(0),
-                      {AffineMap::get(rank + 1, 0, {e.b.getAffineDimExpr(rank)}, context),
-                       AffineMap::get(rank + 1, 0, outMap, context)},
-                      iterators,
-                      [&](Body &s, ValueRange v) {
-                        Body plain{s.b, s.loc, false};
-                        SmallVector<Value> at;
-                        Value meets = s.integer(s.b.getI1Type(), 1);
-                        for (int64_t d = 0; d < rank; ++d) {
-                          Value i = d == axis ? s.iv(rank) : s.iv(d);
-                          if (d != axis && updates[d] != data[d]) {
-                            meets = s.andi(meets, plain.lt(i, updateSizes[d]));
-                            i = plain.max(plain.min(i, s.sub(updateSizes[d], s.index(1))), s.index(0));
-                          }
-                          at.push_back(i);
-                        }
-                        Value target = s.wrapIndex(plain.toIndex(extract(s, indices, at)), size);
-                        meets = s.andi(meets, s.eq(target, s.iv(axis)));
-                        return s.select(meets, combine(s, v[1], extract(s, values, at)), v[1]);
-                      },
-                      op.isUnsigned()),
+  op.result(e.generic(
+                {e.empty({updates[axis]}, op.elementType())}, op.in(0),
+                {AffineMap::get(rank + 1, 0, {e.b.getAffineDimExpr(rank)}, context),
+                 AffineMap::get(rank + 1, 0, outMap, context)},
+                iterators,
+                [&](Body &s, ValueRange v) {
+                  Body plain{s.b, s.loc, false};
+                  SmallVector<Value> at;
+                  Value meets = s.integer(s.b.getI1Type(), 1);
+                  for (int64_t d = 0; d < rank; ++d) {
+                    Value i = d == axis ? s.iv(rank) : s.iv(d);
+                    if (d != axis && updates[d] != data[d]) {
+                      meets = s.andi(meets, plain.lt(i, updateSizes[d]));
+                      i = plain.max(plain.min(i, s.sub(updateSizes[d], s.index(1))), s.index(0));
+                    }
+                    at.push_back(i);
+                  }
+                  Value target = s.wrapIndex(plain.toIndex(extract(s, indices, at)), size);
+                  meets = s.andi(meets, s.eq(target, s.iv(axis)));
+                  return s.select(meets, combine(s, v[1], extract(s, values, at)), v[1]);
+                },
+                op.isUnsigned()),
             op.type());
   return success();
 }
@@ -171,20 +172,21 @@ LogicalResult lowerScatterND(Op &op) {
     if (d >= *depth) valueMap.push_back(outMap.back());
   }
   MLIRContext *context = e.b.getContext();
-  op.result(e.generic({values}, op.in(0),
-                      {AffineMap::get(rank + 1, 0, valueMap, context), AffineMap::get(rank + 1, 0, outMap, context)},
-                      iterators,
-                      [&](Body &s, ValueRange v) {
-                        Body plain{s.b, s.loc, false};
-                        Value meets = s.integer(s.b.getI1Type(), 1);
-                        for (int64_t k = 0; k < *depth; ++k) {
-                          Value i = plain.toIndex(extract(s, tuples, {s.iv(rank), s.index(k)}));
-                          meets = s.andi(meets, s.eq(s.wrapIndex(i, sizes[k]), s.iv(k)));
-                        }
-                        return s.select(meets, combine(s, v[1], v[0]), v[1]);
-                      },
-                      op.isUnsigned()),
-            op.type());
+  op.result(
+      e.generic(
+          {values}, op.in(0),
+          {AffineMap::get(rank + 1, 0, valueMap, context), AffineMap::get(rank + 1, 0, outMap, context)}, iterators,
+          [&](Body &s, ValueRange v) {
+            Body plain{s.b, s.loc, false};
+            Value meets = s.integer(s.b.getI1Type(), 1);
+            for (int64_t k = 0; k < *depth; ++k) {
+              Value i = plain.toIndex(extract(s, tuples, {s.iv(rank), s.index(k)}));
+              meets = s.andi(meets, s.eq(s.wrapIndex(i, sizes[k]), s.iv(k)));
+            }
+            return s.select(meets, combine(s, v[1], v[0]), v[1]);
+          },
+          op.isUnsigned()),
+      op.type());
   return success();
 }
 
@@ -291,14 +293,15 @@ LogicalResult lowerTopK(Op &op) {
     other.push_back(e.b.getAffineDimExpr(d == axis ? rank : d));
   }
   AffineMap ownMap = AffineMap::get(rank + 1, 0, own, context), otherMap = AffineMap::get(rank + 1, 0, other, context);
-  Value ranks = e.generic({x, x}, e.splat(dims, i64, 0), {ownMap, otherMap, ownMap}, iterators,
-                          [&](Body &s, ValueRange v) {
-                            Body plain{s.b, s.loc, false};
-                            Value before = largest ? s.gt(v[1], v[0]) : s.lt(v[1], v[0]);
-                            Value tie = s.andi(s.eq(v[1], v[0]), plain.lt(s.iv(rank), s.iv(axis)));
-                            return s.add(v[2], s.op<arith::ExtUIOp>(i64, s.ori(before, tie)));
-                          },
-                          op.isUnsigned());
+  Value ranks = e.generic(
+      {x, x}, e.splat(dims, i64, 0), {ownMap, otherMap, ownMap}, iterators,
+      [&](Body &s, ValueRange v) {
+        Body plain{s.b, s.loc, false};
+        Value before = largest ? s.gt(v[1], v[0]) : s.lt(v[1], v[0]);
+        Value tie = s.andi(s.eq(v[1], v[0]), plain.lt(s.iv(rank), s.iv(axis)));
+        return s.add(v[2], s.op<arith::ExtUIOp>(i64, s.ori(before, tie)));
+      },
+      op.isUnsigned());
   auto pick = [&](Type element, bool position) {
     return e.generic({x, ranks}, e.splat(out, element, 0), {otherMap, otherMap, ownMap}, iterators,
                      [&](Body &s, ValueRange v) {

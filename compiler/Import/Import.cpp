@@ -3,15 +3,15 @@
 
 #include "compiler/Import/ImportParts.h"
 
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/SHA256.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Tosa/IR/TosaOps.h"
-#include "llvm/Support/FileSystem.h"
-#include "llvm/Support/MemoryBuffer.h"
-#include "llvm/Support/Path.h"
-#include "llvm/Support/SHA256.h"
 
 namespace crosscut {
 
@@ -28,8 +28,8 @@ llvm::Expected<ImportedModel> importModel(mlir::MLIRContext &context, llvm::Stri
 
   context.loadDialect<mlir::func::FuncDialect, mlir::arith::ArithDialect, mlir::math::MathDialect,
                       mlir::tensor::TensorDialect, mlir::linalg::LinalgDialect>();
-  auto module = isMlir ? importMlir(context, path, bytes, options)
-                       : importOnnx(context, path, bytes, options, unsupported);
+  auto module =
+      isMlir ? importMlir(context, path, bytes, options) : importOnnx(context, path, bytes, options, unsupported);
   if (!module) return module.takeError();
   ImportedModel model;
   model.module = std::move(*module);

@@ -1,6 +1,7 @@
 // Reads a model file into the tensor IR that the rest of the compiler works on.
 //
-// The tensor IR is upstream MLIR: one module with one public func.func per entry point (ONNX: @main), on ranked tensors.
+// The tensor IR is upstream MLIR: one module with one public func.func per entry point (ONNX: @main), on ranked
+// tensors.
 // - Logical dimensions are the model's own (ONNX: NCHW). Physical layout is decided later and never shows here.
 // - Computation is linalg (named ops or linalg.generic; bodies of arith, math, linalg.index, tensor.extract of captured
 //   tensors, arith.constant). Movement is tensor.pad (constant value), expand_shape, collapse_shape, extract_slice,
@@ -10,16 +11,18 @@
 //   dimensions are given to tensor.empty as such values.
 // - Constants of more than 16 elements are arith.constant with a dense_resource attribute (the bytes stay where the
 //   model file has them), smaller ones dense<>.
-// - Bias of a convolution or matmul is its `outs`: linalg.broadcast of the bias into a tensor.empty; none: linalg.fill 0.
-// - Integers are signless; unsigned arithmetic uses the unsigned ops of arith. Bool is i1 in the IR, one byte in memory.
+// - Bias of a convolution or matmul is its `outs`: linalg.broadcast of the bias into a tensor.empty; none: linalg.fill
+// 0.
+// - Integers are signless; unsigned arithmetic uses the unsigned ops of arith. Bool is i1 in the IR, one byte in
+// memory.
 //   The element types as the model states them are in the argument and result attributes below.
 // - Every op carries NameLoc("<op_type>:<node name or first output>"), which errors and kernels quote.
 // - Argument and result attributes: xcut.name (string), xcut.type (string "f32", "u8", "bool", ...: xcut_type_name).
 #pragma once
 
+#include "llvm/Support/Error.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
-#include "llvm/Support/Error.h"
 
 #include <cstdint>
 #include <map>

@@ -1,6 +1,7 @@
 // MLIR text → tensor IR: parses func, linalg, tosa, tensor, arith and math, and lowers tosa with upstream's own passes.
 #include "compiler/Import/ImportParts.h"
 
+#include "llvm/Support/SourceMgr.h"
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/Passes.h"
@@ -11,7 +12,6 @@
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
-#include "llvm/Support/SourceMgr.h"
 
 namespace crosscut {
 
@@ -99,9 +99,11 @@ llvm::Expected<OwningOpRef<ModuleOp>> importMlir(MLIRContext &context, StringRef
       return true;
     };
     for (auto [i, type] : llvm::enumerate(function.getArgumentTypes()))
-      if (!name(true, i, type)) return fail("argument " + Twine(i) + " of @" + function.getName() + " is not a tensor of a supported type");
+      if (!name(true, i, type))
+        return fail("argument " + Twine(i) + " of @" + function.getName() + " is not a tensor of a supported type");
     for (auto [i, type] : llvm::enumerate(function.getResultTypes()))
-      if (!name(false, i, type)) return fail("result " + Twine(i) + " of @" + function.getName() + " is not a tensor of a supported type");
+      if (!name(false, i, type))
+        return fail("result " + Twine(i) + " of @" + function.getName() + " is not a tensor of a supported type");
   }
   if (!publicFunctions) return fail("there is no public function");
   // What is left has to be in the form that code generation reads.
@@ -114,6 +116,12 @@ llvm::Expected<OwningOpRef<ModuleOp>> importMlir(MLIRContext &context, StringRef
     if (auto at = dyn_cast<FileLineColLoc>(op->getLoc())) stranger += " (line " + std::to_string(at.getLine()) + ")";
   });
   if (!stranger.empty()) return fail("operation " + stranger + " is not supported");
+  // Kernels and errors quote the location: the operation, and where it came from.
+  module->walk([&](Operation *op) {
+    std::string name = op->getName().getStringRef().str();
+    if (auto at = op->getLoc()->findInstanceOf<FileLineColLoc>()) name += ":line " + std::to_string(at.getLine());
+    if (!isa<ModuleOp, func::FuncOp>(op)) op->setLoc(NameLoc::get(b.getStringAttr(name)));
+  });
   return module;
 }
 

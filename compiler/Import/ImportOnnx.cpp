@@ -138,8 +138,8 @@ void OnnxImporter::lowerNode(OpBuilder &builder, Emitter &e, Values &values, con
       return placeholders();
     }
     if (!isSupported(tensor->type)) {
-      reject(node, Twine("type ") + elementTypeName(tensor->type) + " of input '" + node.inputs[i] +
-                       "' is not supported");
+      reject(node,
+             Twine("type ") + elementTypeName(tensor->type) + " of input '" + node.inputs[i] + "' is not supported");
       return placeholders();
     }
   }
@@ -190,8 +190,7 @@ llvm::Error OnnxImporter::finish(OpBuilder &builder, Emitter &e, Values &values,
     results.push_back(values.materialize(e, *tensor));
   }
   func::ReturnOp::create(builder, e.loc, results);
-  function.setFunctionType(
-      builder.getFunctionType(function.getArgumentTypes(), ValueRange(results).getTypes()));
+  function.setFunctionType(builder.getFunctionType(function.getArgumentTypes(), ValueRange(results).getTypes()));
   for (auto [i, name] : llvm::enumerate(names)) {
     function.setResultAttr(i, "xcut.name", builder.getStringAttr(name));
     function.setResultAttr(i, "xcut.type", builder.getStringAttr(abiTypeName(values.find(name)->type)));
@@ -205,6 +204,7 @@ llvm::Expected<OwningOpRef<ModuleOp>> OnnxImporter::run(StringRef bytes) {
   load.isLowered = [](const std::string &domain, const std::string &op) { return findLowering(domain, op) != nullptr; };
   std::string error;
   if (!loadOnnx(bytes.data(), bytes.size(), load, model_, error)) return fail(error);
+  propagateShapesBack(model_);
   gatherConstants(model_);
   dropDeadNodes(model_);
   if (!options_.exposeIntermediates) foldIntoConvolutions(model_);
@@ -243,11 +243,10 @@ llvm::Expected<OwningOpRef<ModuleOp>> OnnxImporter::run(StringRef bytes) {
   (void)runRegionDCE(rewriter, module->getOperation()->getRegions());
   std::string diagnostic;
   ScopedDiagnosticHandler handler(&context_, [&](Diagnostic &d) {
-    if (diagnostic.empty()) diagnostic = (Twine(cast<NameLoc>(isa<NameLoc>(d.getLocation()) ? d.getLocation() : e.loc)
-                                                    .getName()
-                                                    .getValue()) +
-                                          ": " + d.str())
-                                             .str();
+    if (diagnostic.empty())
+      diagnostic = (Twine(cast<NameLoc>(isa<NameLoc>(d.getLocation()) ? d.getLocation() : e.loc).getName().getValue()) +
+                    ": " + d.str())
+                       .str();
     return success();
   });
   if (failed(verify(*module))) return fail("the shapes of the model do not fit: " + diagnostic);

@@ -15,8 +15,7 @@ struct Window {
   Dims low, high, out;  // padding before and after, output size
 };
 // From the attributes strides, dilations, pads and auto_pad.
-LogicalResult readWindow(Op &op, ArrayRef<OpFoldResult> input, ArrayRef<int64_t> kernel, bool ceilMode,
-                         Window &window);
+LogicalResult readWindow(Op &op, ArrayRef<OpFoldResult> input, ArrayRef<int64_t> kernel, bool ceilMode, Window &window);
 // Pads the spatial dimensions of [n, c, spatial...].
 Value padSpatial(Emitter &e, Value x, const Window &window, mlir::TypedAttr value);
 // True when a number was read from an argument's elements: it may be anything, also the -1 and 0 of Reshape.

@@ -60,11 +60,12 @@ struct Axes {
     return scaleByCount(e, sum(x, {}, [](Body &, ValueRange v) { return v[0]; }), count());
   }
   Value variance(Value x, Value mean) {
-    return scaleByCount(e, sum(x, {mean},
-                               [](Body &s, ValueRange v) {
-                                 Value d = s.sub(v[0], v[1]);
-                                 return s.mul(d, d);
-                               }),
+    return scaleByCount(e,
+                        sum(x, {mean},
+                            [](Body &s, ValueRange v) {
+                              Value d = s.sub(v[0], v[1]);
+                              return s.mul(d, d);
+                            }),
                         count());
   }
   AffineMap only(ArrayRef<int64_t> loops) {
@@ -145,11 +146,11 @@ LogicalResult lowerHardmax(Op &op) {
   SmallVector<IteratorType> iterators(axes.dims.size(), IteratorType::parallel);
   iterators[axis] = IteratorType::reduction;
   Value none = e.splat(axes.kept, e.b.getI64IntegerAttr(std::numeric_limits<int64_t>::max()));
-  Value first = e.generic({x, max}, none, {axes.all, axes.keptMap, axes.keptMap}, iterators,
-                          [&](Body &s, ValueRange v) {
-                            Value at = s.fromIndex(s.iv(axis), s.b.getI64Type());
-                            return s.select(s.eq(v[0], v[1]), s.min(v[2], at), v[2]);
-                          });
+  Value first =
+      e.generic({x, max}, none, {axes.all, axes.keptMap, axes.keptMap}, iterators, [&](Body &s, ValueRange v) {
+        Value at = s.fromIndex(s.iv(axis), s.b.getI64Type());
+        return s.select(s.eq(v[0], v[1]), s.min(v[2], at), v[2]);
+      });
   op.result(axes.apply({x}, {first}, {},
                        [&](Body &s, ValueRange v) {
                          Value here = s.eq(s.fromIndex(s.iv(axis), s.b.getI64Type()), v[1]);
@@ -198,9 +199,7 @@ LogicalResult lowerBatchNorm(Op &op) {
     return success();
   }
   op.result(axes.apply({x}, {mean, inverseDeviation(e, variance, epsilon), scale, shift}, {},
-                       [](Body &s, ValueRange v) {
-                         return s.add(s.mul(s.mul(s.sub(v[0], v[1]), v[2]), v[3]), v[4]);
-                       }),
+                       [](Body &s, ValueRange v) { return s.add(s.mul(s.mul(s.sub(v[0], v[1]), v[2]), v[3]), v[4]); }),
             op.type());
   return success();
 }
@@ -220,8 +219,7 @@ LogicalResult lowerLayerNorm(Op &op) {
   if (op.node.op == "RMSNormalization") {
     Value square = axes.sum(x, {}, [](Body &s, ValueRange v) { return s.mul(v[0], v[0]); });
     Value inverse = inverseDeviation(e, scaleByCount(e, square, axes.count()), epsilon);
-    op.result(axes.apply({x}, {inverse}, others,
-                         [](Body &s, ValueRange v) { return s.mul(s.mul(v[0], v[1]), v[2]); }),
+    op.result(axes.apply({x}, {inverse}, others, [](Body &s, ValueRange v) { return s.mul(s.mul(v[0], v[1]), v[2]); }),
               op.type());
     return success();
   }
@@ -250,9 +248,7 @@ LogicalResult lowerInstanceNorm(Op &op) {
   Value inverse = inverseDeviation(e, axes.variance(x, mean), op.attribute("epsilon", 1e-5f));
   AffineMap channel = axes.only({1});
   op.result(axes.apply({x}, {mean, inverse}, {{op.in(1), channel}, {op.in(2), channel}},
-                       [](Body &s, ValueRange v) {
-                         return s.add(s.mul(s.mul(s.sub(v[0], v[1]), v[2]), v[3]), v[4]);
-                       }),
+                       [](Body &s, ValueRange v) { return s.add(s.mul(s.mul(s.sub(v[0], v[1]), v[2]), v[3]), v[4]); }),
             op.type());
   return success();
 }
@@ -276,9 +272,8 @@ LogicalResult lowerGroupNorm(Op &op) {
     if (!perChannel) return {op.in(i), axes.only({1})};
     return {e.reshape(op.in(i), e.attrs({groups, *channels / groups})), axes.only({1, 2})};
   };
-  Value y = axes.apply({x}, {mean, inverse}, {parameter(1), parameter(2)}, [](Body &s, ValueRange v) {
-    return s.add(s.mul(s.mul(s.sub(v[0], v[1]), v[2]), v[3]), v[4]);
-  });
+  Value y = axes.apply({x}, {mean, inverse}, {parameter(1), parameter(2)},
+                       [](Body &s, ValueRange v) { return s.add(s.mul(s.mul(s.sub(v[0], v[1]), v[2]), v[3]), v[4]); });
   op.result(e.reshape(y, dims), op.type());
   return success();
 }

@@ -1,9 +1,10 @@
 // ONNX bytes → onnxir::Model, through ONNX's own C++ library: parse, check, infer shapes, inline functions, convert old
-// opsets. The only file that sees protobuf, and the only one compiled with exceptions and RTTI, which the library needs.
+// opsets. The only file that sees protobuf, and the only one compiled with exceptions and RTTI, which the library
+// needs.
 //
 // Weights are taken out before the library's passes and put back after: the passes copy the model several times, and
 // none of them reads more of a weight than its type. Small constants stay, because shape inference propagates them.
-#include "compiler/Import/OnnxModel.h"
+#include "compiler/Import/OnnxConvert.h"
 #include "compiler/Import/OnnxUnroll.h"
 
 #include <onnx/checker.h>
@@ -32,10 +33,6 @@ constexpr int kConvertedOpset = 13;
 // Constants up to this size stay in the model during the library's passes.
 constexpr size_t kSmallConstantBytes = 4096;
 
-struct LoadError : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
-
 std::string firstLine(std::string text) {
   // The library's assertions begin with a source position.
   size_t assertion = text.find("failed: ");
@@ -48,114 +45,6 @@ std::string firstLine(std::string text) {
   }
   while (!line.empty() && line.back() == ' ') line.pop_back();
   return line;
-}
-
-template <typename To, typename From>
-void packInto(std::string &out, const From &values) {
-  out.reserve(values.size() * sizeof(To));
-  for (auto v : values) {
-    To to = static_cast<To>(v);
-    out.append(reinterpret_cast<const char *>(&to), sizeof to);
-  }
-}
-
-// Takes the contents of `proto` (its raw bytes are moved out, not copied).
-HostTensor takeTensor(TensorProto &proto, const std::string &name) {
-  HostTensor tensor;
-  tensor.name = name;
-  tensor.type = static_cast<ElementType>(proto.data_type());
-  if (proto.data_location() == TensorProto::EXTERNAL || proto.external_data_size())
-    throw LoadError("tensor '" + name + "' is stored in an external file, which is not supported");
-  uint64_t count = 1;
-  for (int64_t d : proto.dims()) {
-    if (d < 0 || (d && count > (uint64_t(1) << 40) / uint64_t(d)))
-      throw LoadError("tensor '" + name + "' has an impossible shape");
-    count *= uint64_t(d);
-    tensor.dims.push_back(d);
-  }
-  std::string bytes;
-  unsigned size = elementBytes(tensor.type);
-  if (!size) {
-    // Strings, complex and sub-byte types: kept without contents, refused by name where they are used.
-    tensor.bytes = std::make_shared<const std::string>();
-    return tensor;
-  }
-  if (proto.has_raw_data()) {
-    bytes = std::move(*proto.mutable_raw_data());
-  } else {
-    switch (tensor.type) {
-      case kF32: packInto<float>(bytes, proto.float_data()); break;
-      case kF64: packInto<double>(bytes, proto.double_data()); break;
-      case kI64: packInto<int64_t>(bytes, proto.int64_data()); break;
-      case kU64: packInto<uint64_t>(bytes, proto.uint64_data()); break;
-      case kU32: packInto<uint32_t>(bytes, proto.uint64_data()); break;
-      case kI32: packInto<int32_t>(bytes, proto.int32_data()); break;
-      case kI16: packInto<int16_t>(bytes, proto.int32_data()); break;
-      case kU16: case kF16: case kBF16: packInto<uint16_t>(bytes, proto.int32_data()); break;
-      case kI8: packInto<int8_t>(bytes, proto.int32_data()); break;
-      case kU8: packInto<uint8_t>(bytes, proto.int32_data()); break;
-      case kBool: packInto<uint8_t>(bytes, proto.int32_data()); break;
-      default: break;
-    }
-  }
-  if (bytes.size() != count * size)
-    throw LoadError("tensor '" + name + "' has " + std::to_string(bytes.size()) + " bytes, its shape needs " +
-                    std::to_string(count * size));
-  if (tensor.type == kBool)
-    for (char &c : bytes) c = c != 0;
-  tensor.bytes = std::make_shared<const std::string>(std::move(bytes));
-  return tensor;
-}
-
-ValueInfo convertValueInfo(const onnx::ValueInfoProto &proto) {
-  ValueInfo info;
-  info.name = proto.name();
-  const auto &type = proto.type();
-  switch (type.value_case()) {
-    case onnx::TypeProto::kTensorType: break;
-    case onnx::TypeProto::kSequenceType: info.form = "sequence"; return info;
-    case onnx::TypeProto::kMapType: info.form = "map"; return info;
-    case onnx::TypeProto::kOptionalType: info.form = "optional"; return info;
-    case onnx::TypeProto::kSparseTensorType: info.form = "sparse tensor"; return info;
-    default: return info;
-  }
-  info.type = static_cast<ElementType>(type.tensor_type().elem_type());
-  if (type.tensor_type().has_shape()) {
-    info.hasRank = true;
-    for (const auto &dim : type.tensor_type().shape().dim()) {
-      info.dims.push_back(dim.has_dim_value() && dim.dim_value() >= 0 ? dim.dim_value() : -1);
-      info.symbols.push_back(dim.has_dim_param() ? dim.dim_param() : "");
-    }
-  }
-  return info;
-}
-
-OnnxAttribute convertAttribute(onnx::AttributeProto &proto, const Node &node) {
-  OnnxAttribute attribute;
-  switch (proto.type()) {
-    case onnx::AttributeProto::INT: attribute.kind = OnnxAttribute::Int; attribute.i = proto.i(); break;
-    case onnx::AttributeProto::FLOAT: attribute.kind = OnnxAttribute::Float; attribute.f = proto.f(); break;
-    case onnx::AttributeProto::STRING: attribute.kind = OnnxAttribute::String; attribute.s = proto.s(); break;
-    case onnx::AttributeProto::INTS:
-      attribute.kind = OnnxAttribute::Ints;
-      attribute.ints.assign(proto.ints().begin(), proto.ints().end());
-      break;
-    case onnx::AttributeProto::FLOATS:
-      attribute.kind = OnnxAttribute::Floats;
-      attribute.floats.assign(proto.floats().begin(), proto.floats().end());
-      break;
-    case onnx::AttributeProto::STRINGS:
-      attribute.kind = OnnxAttribute::Strings;
-      attribute.strings.assign(proto.strings().begin(), proto.strings().end());
-      break;
-    case onnx::AttributeProto::TENSOR:
-      attribute.kind = OnnxAttribute::Tensor;
-      attribute.tensor = std::make_shared<HostTensor>(
-          takeTensor(*proto.mutable_t(), node.outputs.empty() ? node.name : node.outputs[0]));
-      break;
-    default: break;
-  }
-  return attribute;
 }
 
 // Graph-level Constant nodes of large tensors become initialisers, then large initialisers become inputs of the graph
@@ -329,93 +218,6 @@ void inlineFunctions(onnx::ModelProto &model, const LoadOptions &options) {
   }
 }
 
-// A result's stated shape tells the shapes of what it was computed from, where operators keep shapes: function bodies
-// end in such operators, and what is before them may have a shape that only run time tells otherwise.
-void propagateShapesBack(Model &model) {
-  static const std::set<std::string> unary = {"Sqrt", "Log",  "Exp",      "Abs", "Neg", "Reciprocal", "Floor", "Cos",
-                                              "Sin",  "Cast", "CastLike", "Not", "Tanh", "Identity"};
-  static const std::set<std::string> binary = {"Add", "Sub", "Mul", "Div", "Pow"};
-  std::map<std::string, int64_t> solved;
-  auto known = [](const ValueInfo &v) {
-    return v.hasRank && std::find(v.dims.begin(), v.dims.end(), -1) == v.dims.end();
-  };
-  for (auto node = model.nodes.rbegin(); node != model.nodes.rend(); ++node) {
-    bool isUnary = unary.count(node->op) && !node->inputs.empty();
-    if (!node->domain.empty() || (!isUnary && !binary.count(node->op))) continue;
-    auto out = model.types.find(node->outputs[0]);
-    if (out == model.types.end() || !known(out->second)) continue;
-    const std::vector<int64_t> dims = out->second.dims;
-    if (isUnary) {
-      ValueInfo &in = model.types[node->inputs[0]];
-      if (known(in) || !in.form.empty()) continue;
-      for (size_t d = 0; d < in.symbols.size() && d < dims.size(); ++d)
-        if (!in.symbols[d].empty()) solved[in.symbols[d]] = dims[d];
-      in.hasRank = true;
-      in.dims = dims;
-      continue;
-    }
-    // Of two operands either both have the dimension's symbol, or the other one has a single element.
-    const ValueInfo &a = model.types[node->inputs[0]], &b = model.types[node->inputs[1]];
-    auto symbol = [&](const ValueInfo &v, size_t fromEnd) {
-      size_t n = v.symbols.size();
-      return v.hasRank && fromEnd < n && v.dims[n - 1 - fromEnd] < 0 ? v.symbols[n - 1 - fromEnd] : std::string();
-    };
-    auto isOne = [&](const ValueInfo &v, size_t fromEnd) {
-      return v.hasRank && (fromEnd >= v.dims.size() || v.dims[v.dims.size() - 1 - fromEnd] == 1);
-    };
-    for (size_t d = 0; d < dims.size(); ++d) {
-      std::string sa = symbol(a, d), sb = symbol(b, d);
-      int64_t size = dims[dims.size() - 1 - d];
-      if (!sa.empty() && (sa == sb || isOne(b, d))) solved[sa] = size;
-      if (!sb.empty() && isOne(a, d)) solved[sb] = size;
-    }
-  }
-  if (solved.empty()) return;
-  std::set<std::string> inputs;
-  for (const auto &input : model.inputs)
-    for (const auto &symbol : input.symbols) inputs.insert(symbol);
-  for (auto &[name, info] : model.types)
-    for (size_t d = 0; d < info.symbols.size() && d < info.dims.size(); ++d)
-      if (auto it = solved.find(info.symbols[d]); info.dims[d] < 0 && it != solved.end() && !inputs.count(it->first))
-        info.dims[d] = it->second;
-}
-
-void fillModel(onnx::ModelProto &proto, Weights &weights, Model &model) {
-  auto &graph = *proto.mutable_graph();
-  for (const auto &import : proto.opset_import())
-    model.opsets[import.domain() == "ai.onnx" ? "" : import.domain()] = import.version();
-  model.constants = std::move(weights.tensors());
-  // Conversion and inlining may have added constants of their own.
-  for (auto &initializer : *graph.mutable_initializer()) {
-    std::string name = initializer.name();
-    if (!model.constants.count(name)) model.constants[name] = takeTensor(initializer, name);
-  }
-  if (graph.sparse_initializer_size()) throw LoadError("sparse initializers are not supported");
-  for (const auto &input : graph.input()) {
-    ValueInfo info = convertValueInfo(input);
-    model.types[info.name] = info;
-    if (!weights.contains(info.name)) model.inputs.push_back(std::move(info));
-  }
-  for (const auto &value : graph.value_info()) model.types[value.name()] = convertValueInfo(value);
-  for (const auto &output : graph.output()) {
-    ValueInfo info = convertValueInfo(output);
-    model.types[info.name] = info;
-    model.outputs.push_back(std::move(info));
-  }
-  for (auto &from : *graph.mutable_node()) {
-    Node node;
-    node.name = from.name();
-    node.op = from.op_type();
-    node.domain = from.domain() == "ai.onnx" ? "" : from.domain();
-    node.inputs.assign(from.input().begin(), from.input().end());
-    node.outputs.assign(from.output().begin(), from.output().end());
-    for (auto &attribute : *from.mutable_attribute())
-      node.attributes[attribute.name()] = convertAttribute(attribute, node);
-    model.nodes.push_back(std::move(node));
-  }
-  propagateShapesBack(model);
-}
-
 }  // namespace
 
 bool loadOnnx(const char *data, size_t size, const LoadOptions &options, Model &model, std::string &error) {
@@ -447,7 +249,7 @@ bool loadOnnx(const char *data, size_t size, const LoadOptions &options, Model &
       inferShapes(proto);
     }
     phase = "invalid model";
-    fillModel(proto, weights, model);
+    convertModel(proto, std::move(weights.tensors()), model);
     return true;
   } catch (const std::exception &e) {
     error = std::string(phase) + ": " + firstLine(e.what());
@@ -455,24 +257,6 @@ bool loadOnnx(const char *data, size_t size, const LoadOptions &options, Model &
     error = std::string(phase) + ": unknown error";
   }
   return false;
-}
-
-const char *elementTypeName(int32_t type) {
-  static const char *const names[] = {"undefined", "float32", "uint8",   "int8",    "uint16", "int16",
-                                      "int32",     "int64",   "string",  "bool",    "float16", "float64",
-                                      "uint32",    "uint64",  "complex64", "complex128", "bfloat16"};
-  if (type >= 0 && type < int32_t(sizeof names / sizeof *names)) return names[type];
-  return type <= 20 ? "float8" : "a sub-byte type";
-}
-
-unsigned elementBytes(int32_t type) {
-  switch (type) {
-    case kU8: case kI8: case kBool: return 1;
-    case kU16: case kI16: case kF16: case kBF16: return 2;
-    case kF32: case kI32: case kU32: return 4;
-    case kF64: case kI64: case kU64: return 8;
-    default: return 0;
-  }
 }
 
 }  // namespace crosscut::onnxir

@@ -1,7 +1,7 @@
 // An ONNX model as plain data: checked, shapes inferred, functions inlined, weights in host byte order.
 //
-// This is the border between ONNX's C++ library (protobuf, exceptions, RTTI: OnnxLoad.cpp alone) and the importer, which
-// is compiled like the rest of the compiler. Nothing but the standard library crosses it.
+// This is the border between ONNX's C++ library (protobuf, exceptions, RTTI: OnnxLoad.cpp alone) and the importer,
+// which is compiled like the rest of the compiler. Nothing but the standard library crosses it.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +16,23 @@ namespace crosscut::onnxir {
 
 // Element types, numbered as in onnx.TensorProto.DataType.
 enum ElementType : int32_t {
-  kUndefined = 0, kF32 = 1, kU8 = 2, kI8 = 3, kU16 = 4, kI16 = 5, kI32 = 6, kI64 = 7, kString = 8, kBool = 9, kF16 = 10,
-  kF64 = 11, kU32 = 12, kU64 = 13, kComplex64 = 14, kComplex128 = 15, kBF16 = 16,
+  kUndefined = 0,
+  kF32 = 1,
+  kU8 = 2,
+  kI8 = 3,
+  kU16 = 4,
+  kI16 = 5,
+  kI32 = 6,
+  kI64 = 7,
+  kString = 8,
+  kBool = 9,
+  kF16 = 10,
+  kF64 = 11,
+  kU32 = 12,
+  kU64 = 13,
+  kComplex64 = 14,
+  kComplex128 = 15,
+  kBF16 = 16,
 };
 
 // A constant: packed row-major elements, one byte for a bool.
@@ -33,7 +48,9 @@ struct HostTensor {
     return n;
   }
   template <typename T>
-  const T *as() const { return reinterpret_cast<const T *>(bytes->data()); }
+  const T *as() const {
+    return reinterpret_cast<const T *>(bytes->data());
+  }
 };
 
 struct OnnxAttribute {

@@ -50,9 +50,9 @@ class Unroller {
     google::protobuf::RepeatedPtrField<NodeProto> before;
     before.Swap(graph_.mutable_node());
     for (auto &node : before) {
-      bool done = node.domain().empty() && ((node.op_type() == "Scan" && unrollScan(node)) ||
-                                            (node.op_type() == "Loop" && unrollLoop(node)) ||
-                                            (node.op_type() == "If" && inlineIf(node)));
+      bool done = node.domain().empty() &&
+                  ((node.op_type() == "Scan" && unrollScan(node)) || (node.op_type() == "Loop" && unrollLoop(node)) ||
+                   (node.op_type() == "If" && inlineIf(node)));
       if (!done) graph_.add_node()->Swap(&node);
       changed |= done;
     }

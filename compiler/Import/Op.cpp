@@ -130,8 +130,7 @@ std::optional<SmallVector<int64_t>> Op::constantInts(unsigned i) {
   if (!has(i) || !isInteger(type(i))) return std::nullopt;
   SmallVector<int64_t> result;
   if (const HostTensor *constant = host(i)) {
-    for (int64_t k = 0; k < constant->count(); ++k)
-      result.push_back(*getConstantIntValue(scalarOf(e.b, *constant, k)));
+    for (int64_t k = 0; k < constant->count(); ++k) result.push_back(*getConstantIntValue(scalarOf(e.b, *constant, k)));
     return result;
   }
   const Scalars *known = knownScalars(i);
@@ -174,8 +173,7 @@ SmallVector<int64_t> Op::intsAttribute(const char *name) const {
 }
 
 LogicalResult Op::normalizeAxis(int64_t &axis, int64_t rank) {
-  if (axis < -rank || axis >= rank)
-    return fail("axis " + Twine(axis) + " is outside a tensor of rank " + Twine(rank));
+  if (axis < -rank || axis >= rank) return fail("axis " + Twine(axis) + " is outside a tensor of rank " + Twine(rank));
   if (axis < 0) axis += rank;
   return success();
 }

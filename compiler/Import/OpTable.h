@@ -1,5 +1,5 @@
-// Which ONNX operators the importer lowers, and with what. Every other operator that ONNX defines as a function of these
-// is inlined; the rest is refused by name.
+// Which ONNX operators the importer lowers, and with what. Every other operator that ONNX defines as a function of
+// these is inlined; the rest is refused by name.
 #pragma once
 
 #include "compiler/Import/Op.h"

@@ -1,5 +1,5 @@
-// Pooling: a window generic over (n, c, spatial..., k...); the shape of the window comes from a tensor.empty operand, as
-// in upstream's pooling ops. Averages divide the window's sum by the number of elements that count.
+// Pooling: a window generic over (n, c, spatial..., k...); the shape of the window comes from a tensor.empty operand,
+// as in upstream's pooling ops. Averages divide the window's sum by the number of elements that count.
 #include "compiler/Import/Lowerings.h"
 
 #include <limits>
@@ -10,15 +10,13 @@ using namespace mlir;
 using utils::IteratorType;
 
 TypedAttr lowestValue(Emitter &e, Type element, bool isUnsigned) {
-  if (auto f = dyn_cast<FloatType>(element))
-    return e.b.getFloatAttr(f, -std::numeric_limits<double>::infinity());
+  if (auto f = dyn_cast<FloatType>(element)) return e.b.getFloatAttr(f, -std::numeric_limits<double>::infinity());
   unsigned width = element.getIntOrFloatBitWidth();
   return e.b.getIntegerAttr(element, isUnsigned ? APInt::getZero(width) : APInt::getSignedMinValue(width));
 }
 
 TypedAttr highestValue(Emitter &e, Type element, bool isUnsigned) {
-  if (auto f = dyn_cast<FloatType>(element))
-    return e.b.getFloatAttr(f, std::numeric_limits<double>::infinity());
+  if (auto f = dyn_cast<FloatType>(element)) return e.b.getFloatAttr(f, std::numeric_limits<double>::infinity());
   unsigned width = element.getIntOrFloatBitWidth();
   return e.b.getIntegerAttr(element, isUnsigned ? APInt::getMaxValue(width) : APInt::getSignedMaxValue(width));
 }
@@ -80,8 +78,8 @@ Value maxIndices(Op &op, Value x, const Window &window, bool columnMajor) {
           SmallVector<Value> position{at[0], at[1]};
           Value inside = s.integer(s.b.getI1Type(), 1);
           for (size_t i = 0; i < spatial; ++i) {
-            Value p = s.add(s.sub(s.mul(at[2 + i], s.index(window.strides[i])), low[i]),
-                            s.index(k[i] * window.dilations[i]));
+            Value p =
+                s.add(s.sub(s.mul(at[2 + i], s.index(window.strides[i])), low[i]), s.index(k[i] * window.dilations[i]));
             inside = s.andi(inside, s.andi(plain.ge(p, zero), plain.lt(p, size[i])));
             position.push_back(plain.max(plain.min(p, s.sub(size[i], s.index(1))), zero));
           }
@@ -141,11 +139,10 @@ LogicalResult lowerMaxPool(Op &op) {
   Emitter &e = op.e;
   TypedAttr lowest = lowestValue(e, op.elementType(), op.isUnsigned());
   Value x = padSpatial(e, op.in(0), window, lowest);
-  op.result(windowReduce(e, x, window, lowest, [](Body &s, ValueRange v) { return s.max(v[2], v[0]); },
-                         op.isUnsigned()),
+  op.result(windowReduce(
+                e, x, window, lowest, [](Body &s, ValueRange v) { return s.max(v[2], v[0]); }, op.isUnsigned()),
             op.type());
-  if (op.wants(1))
-    op.result(1, maxIndices(op, op.in(0), window, op.attribute("storage_order", int64_t(0)) == 1), kI64);
+  if (op.wants(1)) op.result(1, maxIndices(op, op.in(0), window, op.attribute("storage_order", int64_t(0)) == 1), kI64);
   return success();
 }
 
@@ -215,8 +212,9 @@ LogicalResult lowerGlobalPool(Op &op) {
   for (size_t i = 2; i < d.size(); ++i) axes.push_back(i);
   Value result;
   if (op.node.op == "GlobalMaxPool") {
-    result = e.reduce(op.in(0), axes, e.splat(kept, lowestValue(e, element, op.isUnsigned())),
-                      [](Body &s, ValueRange v) { return s.max(v[1], v[0]); }, op.isUnsigned());
+    result = e.reduce(
+        op.in(0), axes, e.splat(kept, lowestValue(e, element, op.isUnsigned())),
+        [](Body &s, ValueRange v) { return s.max(v[1], v[0]); }, op.isUnsigned());
   } else if (op.node.op == "GlobalLpPool") {
     int64_t p = op.attribute("p", int64_t(2));
     if (p < 1) return op.fail("p has to be positive");
@@ -225,8 +223,8 @@ LogicalResult lowerGlobalPool(Op &op) {
     result = e.map(element, {result}, [&](Body &s, ValueRange v) { return root(s, v[0], p); });
   } else {
     if (!isFloat(op.type())) return op.fail("only float32 is supported");
-    result = e.reduce(op.in(0), axes, e.splat(kept, element, 0),
-                      [](Body &s, ValueRange v) { return s.add(v[1], v[0]); });
+    result =
+        e.reduce(op.in(0), axes, e.splat(kept, element, 0), [](Body &s, ValueRange v) { return s.add(v[1], v[0]); });
     result = scaleByCount(e, result, e.product(ArrayRef<OpFoldResult>(d).drop_front(2)));
   }
   op.result(e.reshape(result, out), op.type());

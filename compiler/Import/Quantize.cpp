@@ -47,7 +47,8 @@ LogicalResult lowerQuantizeLinear(Op &op) {
   Emitter &e = op.e;
   auto declaredType = static_cast<ElementType>(op.attribute("output_dtype", int64_t(0)));
   ElementType to = op.has(2) ? op.type(2) : declaredType != kUndefined ? declaredType : kU8;
-  if (!isInteger(to) || elementBytes(to) > 2) return op.fail(Twine("type ") + elementTypeName(to) + " is not supported");
+  if (!isInteger(to) || elementBytes(to) > 2)
+    return op.fail(Twine("type ") + elementTypeName(to) + " is not supported");
   std::function<Value(Body &)> scale, zero;
   if (failed(readParameter(op, 1, scale)) || (op.has(2) && failed(readParameter(op, 2, zero)))) return failure();
   double low, high;

@@ -90,10 +90,9 @@ class Cell {
       });
     };
     Value i = gate(0, 0, c, 0), g = gate(3, 1, {}, 0);
-    Value f = inputForget ? map({i}, [](Body &s, ValueRange v) { return s.sub(s.like(v[0], 1), v[0]); })
-                          : gate(2, 0, c, 2);
-    c = map({f, c, i, g},
-            [](Body &s, ValueRange v) { return s.add(s.mul(v[0], v[1]), s.mul(v[2], v[3])); });
+    Value f =
+        inputForget ? map({i}, [](Body &s, ValueRange v) { return s.sub(s.like(v[0], 1), v[0]); }) : gate(2, 0, c, 2);
+    c = map({f, c, i, g}, [](Body &s, ValueRange v) { return s.add(s.mul(v[0], v[1]), s.mul(v[2], v[3])); });
     Value o = gate(1, 0, c, 1);
     return map({o, c}, [&](Body &s, ValueRange v) { return s.mul(v[0], activations[2](s, v[1])); });
   }
@@ -109,16 +108,14 @@ class Cell {
     Value rh = rows(weightsR, 2, 1), bias = biasR ? rows(biasR, 2, 1) : Value();
     if (linearBeforeReset) {
       Value linear = product(h, rh, zeros({batch, hidden}, bias));
-      candidate = map({xh, r, linear}, [&](Body &s, ValueRange v) {
-        return activate(s, 1, s.add(v[0], s.mul(v[1], v[2])));
-      });
+      candidate =
+          map({xh, r, linear}, [&](Body &s, ValueRange v) { return activate(s, 1, s.add(v[0], s.mul(v[1], v[2]))); });
     } else {
       Value reset = map({r, h}, [](Body &s, ValueRange v) { return s.mul(v[0], v[1]); });
       SmallVector<Value> inputs{product(reset, rh, xh)};
       if (bias) inputs.push_back(bias);
-      candidate = map(inputs, [&](Body &s, ValueRange v) {
-        return activate(s, 1, v.size() == 1 ? v[0] : s.add(v[0], v[1]));
-      });
+      candidate =
+          map(inputs, [&](Body &s, ValueRange v) { return activate(s, 1, v.size() == 1 ? v[0] : s.add(v[0], v[1])); });
     }
     return map({z, candidate, h}, [](Body &s, ValueRange v) {
       return s.add(s.mul(s.sub(s.like(v[0], 1), v[0]), v[1]), s.mul(v[0], v[2]));

@@ -1,5 +1,5 @@
-// Reductions over axes. Axes that only run time tells are supported where the result's shape is stated by the model: the
-// elements of each result are then gathered by index arithmetic on the axes.
+// Reductions over axes. Axes that only run time tells are supported where the result's shape is stated by the model:
+// the elements of each result are then gathered by index arithmetic on the axes.
 #include "compiler/Import/Lowerings.h"
 
 #include "llvm/ADT/StringSwitch.h"
@@ -57,8 +57,9 @@ Value reduceKind(Op &op, Kind kind, Value x, ArrayRef<int64_t> axes) {
   bool isUnsigned = op.isUnsigned();
   Dims dims = e.dims(x), kept = withoutAxes(dims, axes);
   auto sum = [&](BodyFn term) {
-    return e.reduce(x, axes, e.splat(kept, element, 0),
-                    [&](Body &s, ValueRange v) { return s.add(v[1], term(s, v.take_front())); }, isUnsigned);
+    return e.reduce(
+        x, axes, e.splat(kept, element, 0), [&](Body &s, ValueRange v) { return s.add(v[1], term(s, v.take_front())); },
+        isUnsigned);
   };
   auto identity = [](Body &, ValueRange v) { return v[0]; };
   auto square = [](Body &s, ValueRange v) { return s.mul(v[0], v[0]); };
@@ -71,14 +72,16 @@ Value reduceKind(Op &op, Kind kind, Value x, ArrayRef<int64_t> axes) {
       return scaleByCount(e, sum(identity), count);
     }
     case Kind::Prod:
-      return e.reduce(x, axes, e.splat(kept, element, 1), [](Body &s, ValueRange v) { return s.mul(v[1], v[0]); },
-                      isUnsigned);
+      return e.reduce(
+          x, axes, e.splat(kept, element, 1), [](Body &s, ValueRange v) { return s.mul(v[1], v[0]); }, isUnsigned);
     case Kind::Max:
-      return e.reduce(x, axes, e.splat(kept, lowestValue(e, element, isUnsigned)),
-                      [](Body &s, ValueRange v) { return s.max(v[1], v[0]); }, isUnsigned);
+      return e.reduce(
+          x, axes, e.splat(kept, lowestValue(e, element, isUnsigned)),
+          [](Body &s, ValueRange v) { return s.max(v[1], v[0]); }, isUnsigned);
     case Kind::Min:
-      return e.reduce(x, axes, e.splat(kept, highestValue(e, element, isUnsigned)),
-                      [](Body &s, ValueRange v) { return s.min(v[1], v[0]); }, isUnsigned);
+      return e.reduce(
+          x, axes, e.splat(kept, highestValue(e, element, isUnsigned)),
+          [](Body &s, ValueRange v) { return s.min(v[1], v[0]); }, isUnsigned);
     case Kind::L1: return sum([](Body &s, ValueRange v) { return s.abs(v[0]); });
     case Kind::SumSquare: return sum(square);
     case Kind::L2:
@@ -108,11 +111,10 @@ Value reduceKind(Op &op, Kind kind, Value x, ArrayRef<int64_t> axes) {
       iterators[d] = IteratorType::parallel;
     }
   AffineMap keptMap = AffineMap::get(rank, 0, keptExprs, e.b.getContext());
-  Value total = e.generic({x, shift}, e.splat(kept, element, 0),
-                          {e.b.getMultiDimIdentityMap(rank), keptMap, keptMap}, iterators,
-                          [](Body &s, ValueRange v) { return s.add(v[2], s.op<math::ExpOp>(s.sub(v[0], v[1]))); });
-  return e.map(element, {total, shift},
-               [](Body &s, ValueRange v) { return s.add(s.op<math::LogOp>(v[0]), v[1]); });
+  Value total =
+      e.generic({x, shift}, e.splat(kept, element, 0), {e.b.getMultiDimIdentityMap(rank), keptMap, keptMap}, iterators,
+                [](Body &s, ValueRange v) { return s.add(v[2], s.op<math::ExpOp>(s.sub(v[0], v[1]))); });
+  return e.map(element, {total, shift}, [](Body &s, ValueRange v) { return s.add(s.op<math::LogOp>(v[0]), v[1]); });
 }
 
 // All sets of axes whose removal (or reduction to 1) leads from `in` to `out`.

@@ -160,12 +160,12 @@ LogicalResult interpolate(Op &op, Value &x, const Axis &axis, const Settings &se
                              return s.add(v[1], s.mul(w, extract(s, source, at)));
                            });
   if (sum)
-    result = e.generic({result, sum}, e.empty(outDims, f32),
-                       {e.b.getMultiDimIdentityMap(rank),
-                        AffineMap::get(rank, 0, {e.b.getAffineDimExpr(axis.dim)}, context),
-                        e.b.getMultiDimIdentityMap(rank)},
-                       SmallVector<IteratorType>(rank, IteratorType::parallel),
-                       [](Body &s, ValueRange v) { return s.div(v[0], v[1]); });
+    result =
+        e.generic({result, sum}, e.empty(outDims, f32),
+                  {e.b.getMultiDimIdentityMap(rank), AffineMap::get(rank, 0, {e.b.getAffineDimExpr(axis.dim)}, context),
+                   e.b.getMultiDimIdentityMap(rank)},
+                  SmallVector<IteratorType>(rank, IteratorType::parallel),
+                  [](Body &s, ValueRange v) { return s.div(v[0], v[1]); });
   if (settings.coordinates == "tf_crop_and_resize")
     result = e.map(outDims, f32, {result}, [&](Body &s, ValueRange v) {
       Value c = coordinates.original(s, s.iv(axis.dim));

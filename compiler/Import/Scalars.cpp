@@ -27,12 +27,14 @@ SmallVector<unsigned> shapeInputs(StringRef op) {
 }
 
 bool isScalarOp(StringRef op) {
-  static const llvm::StringSet<> ops = {
-      "Identity", "Cast",  "Shape",     "Size",      "Gather", "Concat",    "Slice",     "Squeeze",
-      "Unsqueeze", "Reshape", "Flatten", "Add",      "Sub",    "Mul",       "Div",       "Mod",
-      "Min",      "Max",   "Neg",       "Abs",       "Equal",  "Less",      "Greater",   "LessOrEqual",
-      "GreaterOrEqual", "And", "Or",    "Not",       "Where",  "ReduceProd", "ReduceSum", "ReduceMax",
-      "ReduceMin", "Range", "ConstantOfShape", "Expand", "Split", "Floor", "Ceil", "Sqrt"};
+  static const llvm::StringSet<> ops = {"Identity",  "Cast",      "Shape",     "Size",        "Gather",
+                                        "Concat",    "Slice",     "Squeeze",   "Unsqueeze",   "Reshape",
+                                        "Flatten",   "Add",       "Sub",       "Mul",         "Div",
+                                        "Mod",       "Min",       "Max",       "Neg",         "Abs",
+                                        "Equal",     "Less",      "Greater",   "LessOrEqual", "GreaterOrEqual",
+                                        "And",       "Or",        "Not",       "Where",       "ReduceProd",
+                                        "ReduceSum", "ReduceMax", "ReduceMin", "Range",       "ConstantOfShape",
+                                        "Expand",    "Split",     "Floor",     "Ceil",        "Sqrt"};
   return ops.contains(op);
 }
 
@@ -104,11 +106,13 @@ struct Evaluator {
 bool Evaluator::runArithmetic(StringRef name) {
   ElementType type = op.type(0);
   using Fn = Value (Body::*)(Value, Value);
-  static const llvm::StringMap<Fn> binary = {{"Add", &Body::add}, {"Sub", &Body::sub}, {"Mul", &Body::mul},
-                                             {"Div", &Body::div}, {"Min", &Body::min}, {"Max", &Body::max},
+  static const llvm::StringMap<Fn> binary = {{"Add", &Body::add},  {"Sub", &Body::sub}, {"Mul", &Body::mul},
+                                             {"Div", &Body::div},  {"Min", &Body::min}, {"Max", &Body::max},
                                              {"And", &Body::andi}, {"Or", &Body::ori}};
-  static const llvm::StringMap<Fn> comparison = {{"Equal", &Body::eq},        {"Less", &Body::lt},
-                                                 {"Greater", &Body::gt},      {"LessOrEqual", &Body::le},
+  static const llvm::StringMap<Fn> comparison = {{"Equal", &Body::eq},
+                                                 {"Less", &Body::lt},
+                                                 {"Greater", &Body::gt},
+                                                 {"LessOrEqual", &Body::le},
                                                  {"GreaterOrEqual", &Body::ge}};
   if (auto it = binary.find(name); it != binary.end())
     return elementwise(type, [&](ArrayRef<Value> v) {
@@ -128,8 +132,7 @@ bool Evaluator::runArithmetic(StringRef name) {
   if (name == "Floor") return elementwise(type, [&](ArrayRef<Value> v) { return body.op<math::FloorOp>(v[0]); });
   if (name == "Ceil") return elementwise(type, [&](ArrayRef<Value> v) { return body.op<math::CeilOp>(v[0]); });
   if (name == "Sqrt") return elementwise(type, [&](ArrayRef<Value> v) { return body.op<math::SqrtOp>(v[0]); });
-  if (name == "Where")
-    return elementwise(op.type(1), [&](ArrayRef<Value> v) { return body.select(v[0], v[1], v[2]); });
+  if (name == "Where") return elementwise(op.type(1), [&](ArrayRef<Value> v) { return body.select(v[0], v[1], v[2]); });
   if (name == "Cast") {
     auto to = static_cast<ElementType>(op.attribute("to", int64_t(0)));
     if (!isSupported(to) || !isSupported(type)) return false;
@@ -142,8 +145,10 @@ bool Evaluator::runArithmetic(StringRef name) {
       auto axes = ints(1, "axes");
       if (!axes || (axes->empty() && op.attribute("noop_with_empty_axes", int64_t(0)))) return false;
     }
-    Fn fn = name == "ReduceProd" ? &Body::mul : name == "ReduceSum" ? &Body::add : name == "ReduceMax" ? &Body::max
-                                                                                                      : &Body::min;
+    Fn fn = name == "ReduceProd"  ? &Body::mul
+            : name == "ReduceSum" ? &Body::add
+            : name == "ReduceMax" ? &Body::max
+                                  : &Body::min;
     if (in[0]->empty()) return false;
     Value result = value((*in[0])[0]);
     for (OpFoldResult s : ArrayRef<OpFoldResult>(*in[0]).drop_front()) result = (body.*fn)(result, value(s));

@@ -10,9 +10,8 @@ bool comesFromData(OpFoldResult s) {
   Operation *def = v ? v.getDefiningOp() : nullptr;
   if (!def) return false;
   if (isa<tensor::ExtractOp>(def)) return true;
-  return llvm::any_of(def->getOperands(), [](Value operand) {
-    return !isa<ShapedType>(operand.getType()) && comesFromData(operand);
-  });
+  return llvm::any_of(def->getOperands(),
+                      [](Value operand) { return !isa<ShapedType>(operand.getType()) && comesFromData(operand); });
 }
 
 namespace {
@@ -294,7 +293,7 @@ LogicalResult lowerTile(Op &op) {
                         for (size_t d = 0; d < from.size(); ++d)
                           position.push_back(constantOf(from[d]) == 1 ? s.index(0)
                                              : from[d] == to[d]       ? at[d]
-                                                                : s.op<arith::RemUIOp>(at[d], sizes[d]));
+                                                                      : s.op<arith::RemUIOp>(at[d], sizes[d]));
                         return extract(s, x, position);
                       }),
             op.type());

@@ -15,8 +15,8 @@ HostTensor makeTensor(ElementType type, std::vector<int64_t> dims, const std::ve
   tensor.type = type;
   tensor.name = std::move(name);
   tensor.dims = std::move(dims);
-  tensor.bytes = std::make_shared<const std::string>(reinterpret_cast<const char *>(values.data()),
-                                                     values.size() * sizeof(T));
+  tensor.bytes =
+      std::make_shared<const std::string>(reinterpret_cast<const char *>(values.data()), values.size() * sizeof(T));
   return tensor;
 }
 
@@ -167,13 +167,62 @@ void foldIntoConvolutions(Model &model) {
   Folder folder(model);
   for (Node &node : model.nodes) {
     if (!node.domain.empty()) continue;
-    bool folded = (node.op == "BatchNormalization" && folder.foldBatchNorm(node)) ||
-                  (node.op == "Add" && folder.foldAdd(node));
+    bool folded =
+        (node.op == "BatchNormalization" && folder.foldBatchNorm(node)) || (node.op == "Add" && folder.foldAdd(node));
     if (folded) node.outputs.clear();
   }
-  model.nodes.erase(std::remove_if(model.nodes.begin(), model.nodes.end(),
-                                   [](const Node &n) { return n.outputs.empty(); }),
-                    model.nodes.end());
+  model.nodes.erase(
+      std::remove_if(model.nodes.begin(), model.nodes.end(), [](const Node &n) { return n.outputs.empty(); }),
+      model.nodes.end());
+}
+
+void propagateShapesBack(Model &model) {
+  static const std::set<std::string> unary = {"Sqrt", "Log", "Exp",  "Abs",      "Neg", "Reciprocal", "Floor",
+                                              "Cos",  "Sin", "Cast", "CastLike", "Not", "Tanh",       "Identity"};
+  static const std::set<std::string> binary = {"Add", "Sub", "Mul", "Div", "Pow"};
+  std::map<std::string, int64_t> solved;
+  auto known = [](const ValueInfo &v) {
+    return v.hasRank && std::find(v.dims.begin(), v.dims.end(), -1) == v.dims.end();
+  };
+  for (auto node = model.nodes.rbegin(); node != model.nodes.rend(); ++node) {
+    bool isUnary = unary.count(node->op) && !node->inputs.empty();
+    if (!node->domain.empty() || (!isUnary && !binary.count(node->op))) continue;
+    auto out = model.types.find(node->outputs[0]);
+    if (out == model.types.end() || !known(out->second)) continue;
+    const std::vector<int64_t> dims = out->second.dims;
+    if (isUnary) {
+      ValueInfo &in = model.types[node->inputs[0]];
+      if (known(in) || !in.form.empty()) continue;
+      for (size_t d = 0; d < in.symbols.size() && d < dims.size(); ++d)
+        if (!in.symbols[d].empty()) solved[in.symbols[d]] = dims[d];
+      in.hasRank = true;
+      in.dims = dims;
+      continue;
+    }
+    // Of two operands either both have the dimension's symbol, or the other one has a single element.
+    const ValueInfo &a = model.types[node->inputs[0]], &b = model.types[node->inputs[1]];
+    auto symbol = [&](const ValueInfo &v, size_t fromEnd) {
+      size_t n = v.symbols.size();
+      return v.hasRank && fromEnd < n && v.dims[n - 1 - fromEnd] < 0 ? v.symbols[n - 1 - fromEnd] : std::string();
+    };
+    auto isOne = [&](const ValueInfo &v, size_t fromEnd) {
+      return v.hasRank && (fromEnd >= v.dims.size() || v.dims[v.dims.size() - 1 - fromEnd] == 1);
+    };
+    for (size_t d = 0; d < dims.size(); ++d) {
+      std::string sa = symbol(a, d), sb = symbol(b, d);
+      int64_t size = dims[dims.size() - 1 - d];
+      if (!sa.empty() && (sa == sb || isOne(b, d))) solved[sa] = size;
+      if (!sb.empty() && isOne(a, d)) solved[sb] = size;
+    }
+  }
+  if (solved.empty()) return;
+  std::set<std::string> inputs;
+  for (const auto &input : model.inputs)
+    for (const auto &symbol : input.symbols) inputs.insert(symbol);
+  for (auto &[name, info] : model.types)
+    for (size_t d = 0; d < info.symbols.size() && d < info.dims.size(); ++d)
+      if (auto it = solved.find(info.symbols[d]); info.dims[d] < 0 && it != solved.end() && !inputs.count(it->first))
+        info.dims[d] = it->second;
 }
 
 void dropDeadNodes(Model &model) {

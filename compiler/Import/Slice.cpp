@@ -1,6 +1,7 @@
 // Slice and Pad, with bounds that are constants, shape arithmetic, or numbers read from an input at run time.
 //
-// Bounds are worked out in 64-bit integers, because models write INT64_MAX for "to the end" and an index may be narrower.
+// Bounds are worked out in 64-bit integers, because models write INT64_MAX for "to the end" and an index may be
+// narrower.
 #include "compiler/Import/Lowerings.h"
 
 #include "mlir/IR/Matchers.h"
@@ -74,7 +75,8 @@ LogicalResult lowerSlice(Op &op) {
     for (size_t i = 0; i < n; ++i) axes->push_back(i64(i));
   }
   if (!steps) steps = Scalars(n, i64(1));
-  if (ends->size() != n || axes->size() != n || steps->size() != n) return op.fail("starts, ends, axes and steps differ in length");
+  if (ends->size() != n || axes->size() != n || steps->size() != n)
+    return op.fail("starts, ends, axes and steps differ in length");
 
   SmallVector<Range> ranges;
   for (OpFoldResult d : dims) ranges.push_back({i64(0), i64(1), op.toI64(d)});
@@ -248,8 +250,7 @@ LogicalResult lowerPad(Op &op) {
                             p = s.floorMod(p, period);
                             p = s.select(s.gt(p, last), s.sub(period, p), p);
                           }
-                          if (mode == "constant")
-                            inside = s.andi(inside, s.andi(s.ge(p, zero), s.lt(p, size[d])));
+                          if (mode == "constant") inside = s.andi(inside, s.andi(s.ge(p, zero), s.lt(p, size[d])));
                           position.push_back(s.max(s.min(p, last), zero));
                         }
                         Value v = extract(s, x, position);

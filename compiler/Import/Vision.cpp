@@ -105,8 +105,8 @@ LogicalResult lowerGridSample(Op &op) {
                           weights[i] = sampler.weights(s, s.sub(c, base));
                           int64_t first = sampler.mode == "cubic" ? -1 : 0;
                           for (size_t k = 0; k < weights[i].size(); ++k)
-                            taps[i].push_back(
-                                sampler.pixel(s, s.add(base, s.like(base, first + int64_t(k))), floatSizes[i], sizes[i]));
+                            taps[i].push_back(sampler.pixel(s, s.add(base, s.like(base, first + int64_t(k))),
+                                                            floatSizes[i], sizes[i]));
                         }
                         Value total;
                         SmallVector<size_t> k(spatial, 0);
@@ -217,8 +217,8 @@ LogicalResult lowerMaxUnpool(Op &op) {
     return op.fail("kernel_shape, strides or pads do not fit the input");
   Dims natural{x[0], x[1]};
   for (size_t i = 0; i < spatial; ++i)
-    natural.push_back(e.add(e.mul(e.sub(x[2 + i], e.attr(1)), e.attr(strides[i])),
-                            e.attr(kernel[i] - pads[i] - pads[spatial + i])));
+    natural.push_back(
+        e.add(e.mul(e.sub(x[2 + i], e.attr(1)), e.attr(strides[i])), e.attr(kernel[i] - pads[i] - pads[spatial + i])));
   out = natural;
   if (op.has(2)) {
     auto declared = op.declaredDims(0);

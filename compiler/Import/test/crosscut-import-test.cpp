@@ -1,8 +1,8 @@
 // Prints the tensor IR of a model: crosscut-import-test MODEL [--check] [--expose] [--shape=NAME=1x3x4]...
 #include "compiler/Import/Import.h"
 
-#include "mlir/IR/MLIRContext.h"
 #include "llvm/Support/raw_ostream.h"
+#include "mlir/IR/MLIRContext.h"
 
 #include <cstring>
 

@@ -1,0 +1,21 @@
+// Protobuf → plain data. Only the files that are compiled with exceptions and RTTI include this.
+#pragma once
+
+#include <onnx/onnx_pb.h>
+
+#include <stdexcept>
+
+#include "compiler/Import/OnnxModel.h"
+
+namespace crosscut::onnxir {
+
+struct LoadError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// Takes the contents of `proto` (its raw bytes are moved out, not copied). Throws LoadError.
+HostTensor takeTensor(onnx::TensorProto &proto, const std::string &name);
+// Consumes `proto`, whose large constants are in `weights`. Throws LoadError.
+void convertModel(onnx::ModelProto &proto, std::map<std::string, HostTensor> weights, Model &model);
+
+}  // namespace crosscut::onnxir
