@@ -5,16 +5,18 @@
 include(CMakePackageConfigHelpers)
 include(GNUInstallDirs)
 
-if(CMAKE_CROSSCOMPILING)
+if(CROSSCUT_PLATFORM_NAME)
   set(platform_dir ${CMAKE_INSTALL_LIBDIR}/crosscut/${CROSSCUT_PLATFORM_NAME})
   set(CMAKE_INSTALL_BINDIR ${platform_dir}/bin)
+  set(archive_dir ${platform_dir})
 else()
   set(platform_dir ${CMAKE_INSTALL_LIBDIR}/cmake/Crosscut)
+  set(archive_dir ${CMAKE_INSTALL_LIBDIR})
 endif()
 
 set_target_properties(crosscut_runtime PROPERTIES EXPORT_NAME runtime)
 # crosscut_warnings holds compile options for the build alone; CMake 3.25 wants it named where crosscut_runtime is.
-install(TARGETS crosscut_runtime crosscut_warnings EXPORT CrosscutRuntime ARCHIVE DESTINATION ${platform_dir})
+install(TARGETS crosscut_runtime crosscut_warnings EXPORT CrosscutRuntime ARCHIVE DESTINATION ${archive_dir})
 install(EXPORT CrosscutRuntime NAMESPACE crosscut:: DESTINATION ${platform_dir})
 export(EXPORT CrosscutRuntime NAMESPACE crosscut:: FILE CrosscutRuntime.cmake)
 
@@ -24,8 +26,10 @@ foreach(tool crosscut-compile crosscut-run crosscut-info crosscut-bench)
     list(APPEND tools ${tool})
   endif()
 endforeach()
-if(CMAKE_CROSSCOMPILING)
-  install(TARGETS ${tools} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+if(CROSSCUT_PLATFORM_NAME)
+  if(tools)
+    install(TARGETS ${tools} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  endif()
   return()
 endif()
 
