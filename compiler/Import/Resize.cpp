@@ -40,6 +40,7 @@ Value floorToIndex(Body &s, Value f) {
 // The values that the coordinate of every output position is made of, outside the loops.
 struct Coordinates {
   Value in, out, scale, inSize, start, end;
+  Value exactOut;  // in * scale, which `out` is the whole part of
   const Settings &settings;
 
   Coordinates(Emitter &e, const Axis &axis, const Settings &settings) : settings(settings) {
@@ -48,6 +49,7 @@ struct Coordinates {
     in = toFloat(s, inSize);
     out = toFloat(s, e.index(axis.out));
     scale = f32Of(e, axis.scale);
+    exactOut = s.mul(scale, in);
     if (settings.coordinates == "tf_crop_and_resize") {
       start = f32Of(e, axis.roiStart);
       end = f32Of(e, axis.roiEnd);
@@ -61,13 +63,13 @@ struct Coordinates {
     if (mode == "asymmetric") return s.div(x, scale);
     Value centered = s.sub(s.div(s.add(x, half), scale), half);
     if (mode == "half_pixel") return centered;
-    if (mode == "pytorch_half_pixel") return s.select(s.gt(out, one), centered, zero);
+    if (mode == "pytorch_half_pixel") return s.select(s.ne(exactOut, one), centered, zero);
     if (mode == "half_pixel_symmetric") {
-      Value adjustment = s.div(out, s.mul(scale, in)), center = s.mul(in, half);
+      Value adjustment = s.div(out, exactOut), center = s.mul(in, half);
       return s.add(s.mul(center, s.sub(one, adjustment)), centered);
     }
-    Value last = s.sub(in, one), steps = s.sub(out, one);
-    Value several = s.gt(out, one), safe = s.select(several, steps, one);
+    Value last = s.sub(in, one), steps = s.sub(exactOut, one);
+    Value several = s.gt(s.abs(steps), s.like(x, 1e-6)), safe = s.select(several, steps, one);
     if (mode == "align_corners") return s.select(several, s.div(s.mul(x, last), safe), zero);
     // tf_crop_and_resize
     Value span = s.sub(end, start);
