@@ -10,6 +10,8 @@
 #include "llvm/Support/MathExtras.h"
 #include "llvm/Support/raw_ostream.h"
 
+#include <random>
+
 namespace crosscut {
 namespace {
 
@@ -35,6 +37,63 @@ std::string describePeak(const FunctionPlan &plan, llvm::ArrayRef<Buffer *> buff
     if (b->firstStep <= peakStep && peakStep <= b->lastStep)
       out << " " << nameOf(plan, *b) << " (" << bytes(b) << " bytes)";
   return text;
+}
+
+uint64_t bytesOf(const Buffer &buffer) {
+  uint64_t elements = std::max<int64_t>(0, *constantOf(buffer.elements));
+  return llvm::alignTo(elements * elementBytes(buffer.elementType), XCUT_ALIGNMENT);
+}
+
+// Each buffer in turn at the lowest offset that is free during its whole life; returns the bytes of all.
+uint64_t placeInOrder(llvm::ArrayRef<Buffer *> order) {
+  uint64_t total = 0;
+  std::vector<Buffer *> placed, rivals;
+  for (Buffer *buffer : order) {
+    rivals.clear();
+    for (Buffer *other : placed)
+      if (liveTogether(*buffer, *other)) rivals.push_back(other);
+    llvm::sort(rivals, [](Buffer *a, Buffer *b) { return a->arenaOffset < b->arenaOffset; });
+    uint64_t offset = 0;
+    for (Buffer *other : rivals) {
+      if (offset + bytesOf(*buffer) <= other->arenaOffset) break;
+      offset = std::max(offset, other->arenaOffset + bytesOf(*other));
+    }
+    buffer->arenaOffset = offset;
+    total = std::max(total, offset + bytesOf(*buffer));
+    placed.push_back(buffer);
+  }
+  return total;
+}
+
+// No placement takes less than what is alive at once.
+uint64_t lowerBound(llvm::ArrayRef<Buffer *> buffers, int steps) {
+  uint64_t bound = 0;
+  for (int step = 0; step < steps; ++step) {
+    uint64_t alive = 0;
+    for (Buffer *buffer : buffers)
+      if (buffer->firstStep <= step && step <= buffer->lastStep) alive += bytesOf(*buffer);
+    bound = std::max(bound, alive);
+  }
+  return bound;
+}
+
+// Largest first; to save memory, also tries exchanging buffers in that order for as long as the bound is not reached.
+// The exchanges follow a fixed sequence: the same model always gets the same arena.
+uint64_t placeStatic(std::vector<Buffer *> order, int steps, bool search) {
+  llvm::stable_sort(order, [](Buffer *a, Buffer *b) { return bytesOf(*a) > bytesOf(*b); });
+  uint64_t best = placeInOrder(order), bound = lowerBound(order, steps);
+  if (!search || order.size() < 2) return best;
+  std::minstd_rand random(1);
+  for (unsigned turn = 0; turn < 2000 && best > bound; ++turn) {
+    std::vector<Buffer *> candidate = order;
+    std::swap(candidate[random() % order.size()], candidate[random() % order.size()]);
+    uint64_t total = placeInOrder(candidate);
+    if (total <= best) {
+      best = total;
+      order = std::move(candidate);
+    }
+  }
+  return placeInOrder(order);
 }
 
 }  // namespace
@@ -66,26 +125,7 @@ llvm::Error planArena(FunctionPlan &plan, const PlanOptions &options) {
     return llvm::Error::success();
   }
 
-  auto bytes = [](Buffer *b) {
-    return llvm::alignTo(uint64_t(std::max<int64_t>(0, *constantOf(b->elements))) * elementBytes(b->elementType),
-                         XCUT_ALIGNMENT);
-  };
-  llvm::stable_sort(buffers, [&](Buffer *a, Buffer *b) { return bytes(a) > bytes(b); });
-  std::vector<Buffer *> placed;
-  for (Buffer *buffer : buffers) {
-    std::vector<Buffer *> rivals;
-    for (Buffer *other : placed)
-      if (liveTogether(*buffer, *other)) rivals.push_back(other);
-    llvm::sort(rivals, [](Buffer *a, Buffer *b) { return a->arenaOffset < b->arenaOffset; });
-    uint64_t offset = 0;
-    for (Buffer *other : rivals) {
-      if (offset + bytes(buffer) <= other->arenaOffset) break;
-      offset = std::max(offset, other->arenaOffset + bytes(other));
-    }
-    buffer->arenaOffset = offset;
-    plan.arenaBytes = std::max(plan.arenaBytes, offset + bytes(buffer));
-    placed.push_back(buffer);
-  }
+  plan.arenaBytes = placeStatic(buffers, plan.steps.size(), options.favorMinPeakMemory);
   plan.info.arenaBytes = plan.arenaBytes;
   if (options.maxArenaBytes && plan.arenaBytes > options.maxArenaBytes)
     return llvm::createStringError("the arena takes " + llvm::Twine(plan.arenaBytes) +
