@@ -116,7 +116,7 @@ struct FunctionPlan {
 };
 
 struct PlanOptions {
-  bool favorMinPeakMemory = false;
+  bool favorMinPeakMemory = false;  // search longer for a smaller arena
   uint64_t maxArenaBytes = 0;
 };
 
