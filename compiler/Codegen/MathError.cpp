@@ -10,7 +10,7 @@ namespace crosscut {
 
 using namespace coefficients;
 
-// erf(x) for |x| <= 1.1.
+// erf(x) for |x| <= 1.2.
 static Value erfSmall(MathBuilder &m, Value x) { return m.fma(x, m.polynomial(kErfSmall, m.mul(x, x)), x); }
 
 Value expandErf(MathBuilder &m, Value x) {
@@ -19,7 +19,7 @@ Value expandErf(MathBuilder &m, Value x) {
   Value square = m.mul(root, root);
   Value fourth = m.mul(square, square);
   Value large = m.sub(m.f(1), m.mul(fourth, fourth));
-  return m.copySign(m.select(m.less(a, m.f(1.1)), erfSmall(m, a), large), x);
+  return m.copySign(m.select(m.less(a, m.f(1.2)), erfSmall(m, a), large), x);
 }
 
 // erfc(a) = exp(-a^2) p((a - 2) / (a + 2)) / (a + 2). The square is exact in two parts, as its error would be

@@ -193,7 +193,7 @@ namespace crosscut::coefficients {
         5,
         lambda x: x * x,
     )
-    edge = 1.1
+    edge = 1.2
     fit(
         "kErfSmall",
         "erf(x) / x - 1 in powers of x^2; error relative to erf(x).",

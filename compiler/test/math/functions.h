@@ -22,9 +22,9 @@
   UNARY(tan, "%y = math.tan %x : T", tan(x), 2.5)                                            \
   UNARY(asin, "%y = math.asin %x : T", asin(x), 2.2)                                         \
   UNARY(acos, "%y = math.acos %x : T", acos(x), 1.3)                                         \
-  UNARY(atan, "%y = math.atan %x : T", atan(x), 1.6)                                         \
-  UNARY(erf, "%y = math.erf %x : T", erf(x), 2.2)                                            \
-  UNARY(erfc, "%y = math.erfc %x : T", erfc(x), 4.5)                                         \
+  UNARY(atan, "%y = math.atan %x : T", atan(x), 1.8)                                         \
+  UNARY(erf, "%y = math.erf %x : T", erf(x), 2.0)                                            \
+  UNARY(erfc, "%y = math.erfc %x : T", erfc(x), 5.0)                                         \
   UNARY(cbrt, "%y = math.cbrt %x : T", cbrt(x), 0.6)                                         \
   UNARY(rsqrt, "%y = math.rsqrt %x : T", 1 / sqrt(x), 1.5)                                   \
   UNARY(sqrt, "%y = math.sqrt %x : T", sqrt(x), 0.5)                                         \
@@ -41,7 +41,7 @@
 
 #define MATH_BINARY_FUNCTIONS(BINARY)                                                              \
   BINARY(pow, "%y = math.powf %x, %z : T", pow(x, z), 1.5)                                         \
-  BINARY(atan2, "%y = math.atan2 %x, %z : T", atan2(x, z), 1.7)                                    \
+  BINARY(atan2, "%y = math.atan2 %x, %z : T", atan2(x, z), 2.0)                                    \
   BINARY(copysign, "%y = math.copysign %x, %z : T", copysign(x, z), 0.0)                           \
   BINARY(maxnum, "%y = arith.maxnumf %x, %z : T", fmax(x, z), 0.0)                                 \
   BINARY(minnum, "%y = arith.minnumf %x, %z : T", fmin(x, z), 0.0)                                 \
