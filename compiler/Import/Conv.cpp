@@ -96,12 +96,12 @@ Value initial(Emitter &e, const Dims &dims, ArrayRef<int64_t> channelDims, Value
 
 }  // namespace
 
-// The convolution of `input` and `weights`, which have the shapes of inputs 0 and 1 and perhaps another type.
-static LogicalResult convolve(Op &op, Value input, Value weights, Value bias, ElementType type) {
+LogicalResult convolve(Op &op, Value input, Value weights, Value bias, Value &result) {
   Emitter &e = op.e;
-  Dims x = op.dims(0);
-  SmallVector<int64_t> w;
-  if (failed(staticDims(op, 1, w))) return failure();
+  Dims x = e.dims(input);
+  SmallVector<int64_t> w(cast<RankedTensorType>(weights.getType()).getShape());
+  if (llvm::is_contained(w, ShapedType::kDynamic))
+    return op.fail("the weights have a shape that is not known at compile time");
   if (x.size() < 3 || w.size() != x.size()) return op.fail("input and weights have to be of one rank, at least 3");
   size_t spatial = x.size() - 2;
   int64_t groups = op.attribute("group", int64_t(1)), outChannels = w[0];
@@ -115,7 +115,7 @@ static LogicalResult convolve(Op &op, Value input, Value weights, Value bias, El
           readWindow(op, ArrayRef<OpFoldResult>(x).drop_front(2), ArrayRef<int64_t>(w).drop_front(2), false, window)))
     return failure();
 
-  Type element = e.elementType(type);
+  Type element = Emitter::element(input);
   input = padSpatial(e, input, window, cast<TypedAttr>(e.b.getZeroAttr(element)));
   Dims padded = e.dims(input);
   bool depthwise = groups == *channels && outChannels == *channels && groups > 1, grouped = groups > 1 && !depthwise;
@@ -172,38 +172,21 @@ static LogicalResult convolve(Op &op, Value input, Value weights, Value bias, El
   SmallVector<IteratorType> iterators(next, IteratorType::reduction);
   std::fill(iterators.begin(), iterators.begin() + parallel, IteratorType::parallel);
   MLIRContext *context = e.b.getContext();
-  Value result = e.generic({input, weights}, initial(e, out, channelDims, bias, element),
+  result = e.generic({input, weights}, initial(e, out, channelDims, bias, element),
                            {AffineMap::get(next, 0, inputMap, context), AffineMap::get(next, 0, weightMap, context),
                             AffineMap::get(next, 0, outputMap, context)},
                            iterators, [](Body &s, ValueRange v) { return s.add(v[2], s.mul(v[0], v[1])); });
   Dims whole{x[0], e.attr(outChannels)};
   whole.append(window.out);
-  op.result(e.reshape(result, whole), type);
+  result = e.reshape(result, whole);
   return success();
 }
 
-LogicalResult lowerConv(Op &op) { return convolve(op, op.in(0), op.in(1), op.has(2) ? op.in(2) : Value(), op.type()); }
-
-// 8 bit integers shifted by their zero points, accumulated in int32; padding is the zero point.
-LogicalResult lowerConvInteger(Op &op) {
-  Emitter &e = op.e;
-  auto shifted = [&](unsigned i) {
-    SmallVector<Value> inputs{op.in(i)};
-    if (op.has(i + 2)) {
-      Value zero = op.in(i + 2);
-      Dims d = e.dims(zero);
-      Dims column(op.rank(i), e.attr(1));
-      bool perChannel = d.size() == 1 && constantOf(d[0]) != 1;
-      if (perChannel) column[0] = d[0];
-      inputs.push_back(e.reshape(zero, perChannel ? column : Dims{}));
-    }
-    return e.map(op.dims(i), e.elementType(kI32), inputs, [&](Body &s, ValueRange v) {
-      Value x = s.cast(v[0], op.type(i), kI32);
-      return v.size() == 1 ? x : s.sub(x, s.cast(v[1], op.type(i), kI32));
-    });
-  };
-  Value input = shifted(0), weights = shifted(1);
-  return convolve(op, input, weights, {}, kI32);
+LogicalResult lowerConv(Op &op) {
+  Value result;
+  if (failed(convolve(op, op.in(0), op.in(1), op.has(2) ? op.in(2) : Value(), result))) return failure();
+  op.result(result, op.type());
+  return success();
 }
 
 LogicalResult lowerConvTranspose(Op &op) {

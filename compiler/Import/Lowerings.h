@@ -29,7 +29,9 @@ Value absPower(Body &s, Value x, int64_t p);  // |x|^p
 Value root(Body &s, Value x, int64_t p);      // x^(1/p)
 // Divides a sum by how many elements it has.
 Value scaleByCount(Emitter &e, Value sum, OpFoldResult count);
-Value matmul(Emitter &e, Value a, Value b, Type element, BodyFn body);
+Value matmul(Emitter &e, Value a, Value b, Type element);
+// The node's convolution (its attributes) of values that may differ from its inputs in type.
+LogicalResult convolve(Op &op, Value input, Value weights, Value bias, Value &result);
 // The dimensions without `axes`, and with them as 1.
 Dims withoutAxes(const Dims &dims, ArrayRef<int64_t> axes);
 Dims keepAxes(Emitter &e, const Dims &dims, ArrayRef<int64_t> axes);
@@ -55,7 +57,7 @@ CROSSCUT_LOWERING(lowerConv);
 CROSSCUT_LOWERING(lowerConvTranspose);
 CROSSCUT_LOWERING(lowerGemm);
 CROSSCUT_LOWERING(lowerMatMul);
-CROSSCUT_LOWERING(lowerMatMulInteger);
+CROSSCUT_LOWERING(lowerDet);
 CROSSCUT_LOWERING(lowerMaxPool);
 CROSSCUT_LOWERING(lowerAveragePool);
 CROSSCUT_LOWERING(lowerLpPool);
@@ -109,7 +111,10 @@ CROSSCUT_LOWERING(lowerBitCast);
 CROSSCUT_LOWERING(lowerResize);
 CROSSCUT_LOWERING(lowerQuantizeLinear);
 CROSSCUT_LOWERING(lowerDequantizeLinear);
+CROSSCUT_LOWERING(lowerMatMulInteger);
 CROSSCUT_LOWERING(lowerConvInteger);
+CROSSCUT_LOWERING(lowerQLinearMatMul);
+CROSSCUT_LOWERING(lowerQLinearConv);
 CROSSCUT_LOWERING(lowerWindow);
 // Vision.cpp
 CROSSCUT_LOWERING(lowerGridSample);

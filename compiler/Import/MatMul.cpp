@@ -7,11 +7,7 @@ namespace crosscut::onnxir {
 using namespace mlir;
 using utils::IteratorType;
 
-namespace {
-
-Value multiplyAdd(Body &s, ValueRange v) { return s.add(v[2], s.mul(v[0], v[1])); }
-
-}  // namespace
+static Value multiplyAdd(Body &s, ValueRange v) { return s.add(v[2], s.mul(v[0], v[1])); }
 
 LogicalResult lowerGemm(Op &op) {
   Emitter &e = op.e;
@@ -57,7 +53,7 @@ LogicalResult lowerGemm(Op &op) {
   return success();
 }
 
-Value matmul(Emitter &e, Value a, Value b, Type element, BodyFn body) {
+Value matmul(Emitter &e, Value a, Value b, Type element) {
   Dims da = e.dims(a), db = e.dims(b);
   bool vectorA = da.size() == 1, vectorB = db.size() == 1;
   if (vectorA) a = e.reshape(a, da = {e.attr(1), da[0]});
@@ -98,7 +94,7 @@ Value matmul(Emitter &e, Value a, Value b, Type element, BodyFn body) {
   Value result = e.generic({a, b}, e.splat(out, element, 0),
                            {AffineMap::get(loops, 0, mapA, context), AffineMap::get(loops, 0, mapB, context),
                             AffineMap::get(loops, 0, mapOut, context)},
-                           iterators, body);
+                           iterators, multiplyAdd);
   Dims whole = out;
   if (rows) {
     whole = batch;
@@ -115,30 +111,43 @@ LogicalResult lowerMatMul(Op &op) {
   if (da.empty() || db.empty()) return op.fail("operands have to be of rank 1 or more");
   auto ka = constantOf(da.back()), kb = constantOf(db.size() == 1 ? db[0] : db[db.size() - 2]);
   if (ka && kb && ka != kb) return op.fail("the inner dimensions " + Twine(*ka) + " and " + Twine(*kb) + " differ");
-  op.result(matmul(op.e, op.in(0), op.in(1), op.elementType(), multiplyAdd), op.type());
+  op.result(matmul(op.e, op.in(0), op.in(1), op.elementType()), op.type());
   return success();
 }
 
-// Integer products of zero-point shifted operands, accumulated in int32.
-LogicalResult lowerMatMulInteger(Op &op) {
+// Of small square matrices, by Laplace's expansion along the first row, written out.
+LogicalResult lowerDet(Op &op) {
   Emitter &e = op.e;
-  auto shifted = [&](unsigned i) {
-    SmallVector<Value> inputs{op.in(i)};
-    if (op.has(i + 2)) {
-      Value zero = op.in(i + 2);
-      Dims d = e.dims(zero);
-      // One zero point a row of the left operand, a column of the right one.
-      if (d.size() == 1 && constantOf(d[0]) != 1 && i == 0) zero = e.reshape(zero, {d[0], e.attr(1)});
-      else if (d.size() == 1 && constantOf(d[0]) == 1) zero = e.reshape(zero, {});
-      inputs.push_back(zero);
-    }
-    return e.map(op.dims(i), e.elementType(kI32), inputs, [&](Body &s, ValueRange v) {
-      Value x = s.cast(v[0], op.type(i), kI32);
-      return v.size() == 1 ? x : s.sub(x, s.cast(v[1], op.type(i), kI32));
-    });
-  };
-  Value a = shifted(0), b = shifted(1);
-  op.result(matmul(e, a, b, e.elementType(kI32), multiplyAdd), kI32);
+  Dims dims = op.dims(0);
+  auto n = dims.size() < 2 ? std::nullopt : constantOf(dims.back());
+  if (!n || *n < 1 || *n > 4 || constantOf(dims[dims.size() - 2]) != n)
+    return op.fail("only square matrices of up to 4 rows are supported");
+  Value x = op.in(0);
+  Dims out(dims.begin(), dims.end() - 2);
+  op.result(e.produce(out, op.elementType(),
+                      [&](Body &s, ValueRange iv) {
+                        auto at = [&](int64_t row, int64_t column) {
+                          SmallVector<Value> position(iv);
+                          position.append({s.index(row), s.index(column)});
+                          return extract(s, x, position);
+                        };
+                        std::function<Value(int64_t, ArrayRef<int64_t>)> minor = [&](int64_t row,
+                                                                                     ArrayRef<int64_t> columns) {
+                          if (columns.size() == 1) return at(row, columns[0]);
+                          Value sum;
+                          for (size_t i = 0; i < columns.size(); ++i) {
+                            SmallVector<int64_t> rest(columns);
+                            rest.erase(rest.begin() + i);
+                            Value term = s.mul(at(row, columns[i]), minor(row + 1, rest));
+                            sum = !sum ? term : i % 2 ? s.sub(sum, term) : s.add(sum, term);
+                          }
+                          return sum;
+                        };
+                        SmallVector<int64_t> all;
+                        for (int64_t c = 0; c < *n; ++c) all.push_back(c);
+                        return minor(0, all);
+                      }),
+            op.type());
   return success();
 }
 

@@ -84,4 +84,82 @@ LogicalResult lowerDequantizeLinear(Op &op) {
   return success();
 }
 
+namespace {
+
+// A parameter that belongs to dimension `dim` of a tensor of `rank` dimensions, or to all of it, shaped to broadcast.
+Value parameter(Emitter &e, Value v, int64_t rank, int64_t dim) {
+  Dims d = e.dims(v), shape(rank, e.attr(1));
+  if (d.empty() || (d.size() == 1 && constantOf(d[0]) == 1)) return e.reshape(v, {});
+  if (d.size() > 1) return v;
+  shape[dim] = d[0];
+  return e.reshape(v, shape);
+}
+
+// Input `i` less its zero point (input `zero`, one for each entry of dimension `dim` or a single one), as int32.
+Value shifted(Op &op, unsigned i, unsigned zero, int64_t dim) {
+  Emitter &e = op.e;
+  SmallVector<Value> inputs{op.in(i)};
+  if (op.has(zero)) inputs.push_back(parameter(e, op.in(zero), op.rank(i), dim));
+  return e.map(op.dims(i), e.elementType(kI32), inputs, [&](Body &s, ValueRange v) {
+    Value x = s.cast(v[0], op.type(i), kI32);
+    return v.size() == 1 ? x : s.sub(x, s.cast(v[1], op.type(i), kI32));
+  });
+}
+
+// round(sum * a's scale * b's scale / y's scale) + y's zero point, saturated: inputs 1, 4, 6 and 7.
+LogicalResult requantize(Op &op, Value sum, int64_t dimA, int64_t dimB) {
+  Emitter &e = op.e;
+  int64_t rank = Emitter::rank(sum);
+  for (unsigned i : {1u, 4u, 6u})
+    if (op.type(i) != kF32) return op.fail("only float32 scales are supported");
+  ElementType to = op.type(7);
+  if (!isInteger(to) || elementBytes(to) > 2) return op.fail(Twine("type ") + elementTypeName(to) + " is not supported");
+  double low, high;
+  integerLimits(to, low, high);
+  Value scaleA = parameter(e, op.in(1), rank, dimA), scaleB = parameter(e, op.in(4), rank, dimB),
+        scaleY = parameter(e, op.in(6), rank, dimA), zeroY = parameter(e, op.in(7), rank, dimA);
+  op.result(e.map(e.dims(sum), e.elementType(to), {sum, scaleA, scaleB, scaleY, zeroY},
+                  [&](Body &s, ValueRange v) {
+                    Value scale = s.div(s.mul(v[1], v[2]), v[3]);
+                    Value q = s.op<math::RoundEvenOp>(s.mul(s.cast(v[0], kI32, kF32), scale));
+                    q = s.add(q, s.cast(v[4], to, kF32));
+                    q = s.select(s.gt(q, s.like(q, low)), q, s.like(q, low));
+                    q = s.select(s.lt(q, s.like(q, high)), q, s.like(q, high));
+                    return s.cast(q, kF32, to);
+                  }),
+            to);
+  return success();
+}
+
+}  // namespace
+
+// Products of integers less their zero points, accumulated in int32.
+LogicalResult lowerMatMulInteger(Op &op) {
+  Value a = shifted(op, 0, 2, std::max<int64_t>(op.rank(0) - 2, 0)), b = shifted(op, 1, 3, op.rank(1) - 1);
+  op.result(matmul(op.e, a, b, op.e.elementType(kI32)), kI32);
+  return success();
+}
+
+LogicalResult lowerQLinearMatMul(Op &op) {
+  Value a = shifted(op, 0, 2, std::max<int64_t>(op.rank(0) - 2, 0)), b = shifted(op, 3, 5, op.rank(3) - 1);
+  Value sum = matmul(op.e, a, b, op.e.elementType(kI32));
+  int64_t rank = Emitter::rank(sum);
+  return requantize(op, sum, std::max<int64_t>(rank - 2, 0), rank - 1);
+}
+
+// Padding is the zero point, which is what a zero of the shifted input stands for.
+LogicalResult lowerConvInteger(Op &op) {
+  Value result;
+  if (failed(convolve(op, shifted(op, 0, 2, 1), shifted(op, 1, 3, 0), {}, result))) return failure();
+  op.result(result, kI32);
+  return success();
+}
+
+LogicalResult lowerQLinearConv(Op &op) {
+  Value result;
+  Value bias = op.has(8) ? op.in(8) : Value();
+  if (failed(convolve(op, shifted(op, 0, 2, 1), shifted(op, 3, 5, 0), bias, result))) return failure();
+  return requantize(op, result, 1, 1);
+}
+
 }  // namespace crosscut::onnxir
