@@ -335,6 +335,26 @@ Value KernelBuilder::extract(tensor::ExtractOp op, ArrayRef<Value> indices, cons
   return load(advance(pointer, ref->elementType, at), ref->elementType, 1, plan.symbols->constant(1));
 }
 
+namespace {
+struct AccumulatedProduct {
+  Value x, y, acc;
+};
+}  // namespace
+
+// acc + x * y, where acc is what the body's linalg operation sums in: one instruction on many targets. Other sums stay
+// as the model has them. The product itself is left behind without a use.
+static std::optional<AccumulatedProduct> matchAccumulatedProduct(Operation &op) {
+  auto generic = dyn_cast_or_null<linalg::GenericOp>(op.getParentOp());
+  if (!isa<arith::AddFOp>(op) || !generic) return std::nullopt;
+  for (unsigned i : {0, 1}) {
+    auto acc = dyn_cast<BlockArgument>(op.getOperand(i));
+    auto product = op.getOperand(1 - i).getDefiningOp<arith::MulFOp>();
+    if (!acc || acc.getOwner() != generic.getBody() || acc.getArgNumber() < generic.getNumDpsInputs()) continue;
+    if (product && product->hasOneUse()) return AccumulatedProduct{product.getLhs(), product.getRhs(), acc};
+  }
+  return std::nullopt;
+}
+
 SmallVector<Value> KernelBuilder::cloneBody(Block &body, ArrayRef<Value> arguments, const BodyContext &context) {
   IRMapping mapping;
   for (auto [argument, value] : llvm::zip(body.getArguments(), arguments)) mapping.map(argument, value);
@@ -385,6 +405,13 @@ SmallVector<Value> KernelBuilder::cloneBody(Block &body, ArrayRef<Value> argumen
             b.clone(*source.getTerminator(), mapping);
           }
         }
+        continue;
+      }
+      if (auto product = matchAccumulatedProduct(op)) {
+        Value acc = lookup(product->acc), x = lookup(product->x), y = lookup(product->y);
+        bool vectors = llvm::any_of(ArrayRef{acc, x, y}, [](Value v) { return isa<VectorType>(v.getType()); });
+        unsigned lanes = vectors ? context.lanes : 1;
+        mapping.map(op.getResult(0), multiplyAdd(broadcast(x, lanes), broadcast(y, lanes), broadcast(acc, lanes)));
         continue;
       }
       bool anyVector = false;
