@@ -53,7 +53,7 @@ void prepareBuiltins(Module &module, const Triple &triple, const DataLayout &lay
     if (function.isIntrinsic()) continue;
     AttributeMask dropped;
     for (const char *name : {"target-cpu", "tune-cpu", "target-features", "frame-pointer",
-                             "stack-protector-buffer-size", "no-trapping-math", "probe-stack"})
+                             "stack-protector-buffer-size", "no-trapping-math", "probe-stack", "use-soft-float"})
       dropped.addAttribute(name);
     dropped.addAttribute(Attribute::UWTable);
     function.removeFnAttrs(dropped);

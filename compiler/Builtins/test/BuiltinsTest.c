@@ -165,6 +165,12 @@ static void integers(uint64_t a, uint64_t b) {
            ARGS);
     }
   }
+#if __SIZEOF_POINTER__ == 4
+  unsigned n = b & 63;
+  SAME(64, NEVER, "shift left", a << n, __ashldi3(a, (int)n), ARGS);
+  SAME(64, NEVER, "shift right", a >> n, __lshrdi3(a, (int)n), ARGS);
+  SAME(64, NEVER, "signed shift right", (uint64_t)((int64_t)a >> n), (uint64_t)__ashrdi3((int64_t)a, (int)n), ARGS);
+#endif
   SAME(32, NEVER, "clz", a ? (uint32_t)__builtin_clzll(a) : 64u, (uint32_t)__clzdi2(a), ARGS);
   SAME(32, NEVER, "popcount", (uint32_t)__builtin_popcountll(a), (uint32_t)__popcountdi2(a), ARGS);
 }
