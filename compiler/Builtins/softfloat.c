@@ -165,8 +165,13 @@ static inline uint16_t toBrain(uint32_t a) {
   return (uint16_t)((a + 0x7fff + (a >> 16 & 1)) >> 16);
 }
 
+#ifdef __arm__
+AEABI uint16_t __gnu_f2h_ieee(uint32_t a) { return toHalf(widen(a)); }
+AEABI uint32_t __gnu_h2f_ieee(uint16_t a) { return fromHalf(a); }
+#else
 uint16_t __gnu_f2h_ieee(float a) { return toHalf(widen(bits32(a))); }
 float __gnu_h2f_ieee(uint16_t a) { return float32(fromHalf(a)); }
+#endif
 
 #ifdef __arm__
 AEABI uint32_t __aeabi_fadd(uint32_t a, uint32_t b) { return add32(a, b); }
