@@ -71,7 +71,7 @@ Tile chooseTile(const TargetDescription &target, std::optional<int64_t> rows, st
   double bestCost = -1;
   for (unsigned vectors = 1; vectors <= 14; ++vectors) {
     if (vectors > 1 && int64_t(vectors) * lanes > std::max<int64_t>(n, lanes)) break;
-    for (unsigned height = 1; height <= 16 && int64_t(height) <= std::max<int64_t>(r, 1); ++height) {
+    for (unsigned height = 1; height <= target.maxTileRows && int64_t(height) <= std::max<int64_t>(r, 1); ++height) {
       if (registersOf(target, height, vectors) > limit) break;
       Tile tile{height, vectors};
       double cost = 0;

@@ -74,6 +74,7 @@ static void describeArm(const MCSubtargetInfo &subtarget, TargetDescription &des
     // VFPv4 multiplies by whole registers only: no laneFma, every row's value is loaded into a register of its own, and
     // LLVM's scheduler loads several ahead.
     description.spareRegisters = 3;
+    description.maxTileRows = 6;
     description.issueWidth = 3;
     description.fmaPipes = 2;
   } else if (hasFeature(subtarget, "mve.fp")) {
@@ -123,8 +124,8 @@ TargetDescription describeTarget(const TargetSpec &spec) {
     case XCUT_ARCH_WASM32:
     case XCUT_ARCH_WASM64:
       description.hasRounding = true;
-      // The engine assigns registers; 16 is what it finds on the smallest machine it has SIMD for. Relaxed SIMD does not
-      // count as a fused multiply-add: it may round twice, so LLVM calls fmaf for a true one.
+      // The engine assigns registers; 16 is what it finds on the smallest machine it has SIMD for. Relaxed SIMD does
+      // not count as a fused multiply-add: it may round twice, so LLVM calls fmaf for a true one.
       if (has("simd128")) setVectors(description, 128, 16, false);
       else setScalars(description, 16, false);
       break;
