@@ -15,22 +15,29 @@ typedef uint8_t any_chunk __attribute__((vector_size(16), aligned(1), may_alias)
   }                                                                         \
   for (; n >= 16; n -= 16, to += 16, from += 16) *(chunk *)to = *(const chunk *)from;
 
-void *memcpy(void *restrict destination, const void *restrict source, size_t n) {
-  uint8_t *to = destination;
-  const uint8_t *from = source;
+// Every chunk is read before it is written, and chunks go upwards: right also for a destination that overlaps the source
+// from below. Hence no `restrict` here.
+static inline void copyUpwards(uint8_t *to, const uint8_t *from, size_t n) {
   if ((((uintptr_t)to | (uintptr_t)from) & 7) == 0) {
     COPY_FORWARD(aligned_chunk)
   } else {
     COPY_FORWARD(any_chunk)
   }
   while (n--) *to++ = *from++;
+}
+
+void *memcpy(void *restrict destination, const void *restrict source, size_t n) {
+  copyUpwards(destination, source, n);
   return destination;
 }
 
 void *memmove(void *destination, const void *source, size_t n) {
   uint8_t *to = destination;
   const uint8_t *from = source;
-  if ((uintptr_t)to - (uintptr_t)from >= n) return memcpy(destination, source, n);
+  if ((uintptr_t)to - (uintptr_t)from >= n) {
+    copyUpwards(to, from, n);
+    return destination;
+  }
   to += n;
   from += n;
   // Sixteen bytes are read before any of them is overwritten.
