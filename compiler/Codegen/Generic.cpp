@@ -36,6 +36,7 @@ class GenericGenerator {
   int scoreAsVector(unsigned loop);
   Position enter(const Position &at, unsigned loop, Value value);
   void emitLoops(unsigned loop, const Position &at);
+  unsigned lanesAtOnce();
   void emitVectorLoop(const Position &at, Value from, Value to);
   void emitRows(const Position &at, unsigned lanes);
   void emitTile(const Position &at, unsigned lanes, unsigned rows);
@@ -247,8 +248,24 @@ void GenericGenerator::emitLoops(unsigned loop, const Position &at) {
          [&](Value iv) { emitLoops(loop + 1, enter(at, loop, iv)); });
 }
 
+// Lanes of one operation. What rows share, a window's weights, stays in registers while the rows are walked: shorter
+// groups of registers where that lets them fit.
+unsigned GenericGenerator::lanesAtOnce() {
+  unsigned lanes = k.target.lanes(), registers = k.target.vectorRegisters;
+  bool shares = rowLoop >= 0 && llvm::any_of(space.operands, [&](const Operand &operand) {
+                  return operand.role == Operand::Input && !operand.splat && isConstant(operand.strides[rowLoop], 0);
+                });
+  if (!shares) return lanes;
+  int64_t taps = 1;
+  for (unsigned loop = parallelLoops; loop < space.loops.size(); ++loop)
+    taps *= constantOf(space.loops[loop].extent).value_or(64);
+  for (unsigned shorter = 1; shorter <= k.target.vectorGroup; shorter *= 2)
+    if (taps + 2 * rowsAtOnce + 1 <= registers * shorter) return lanes / shorter;
+  return lanes;
+}
+
 void GenericGenerator::emitVectorLoop(const Position &at, Value from, Value to) {
-  unsigned lanes = k.target.lanes();
+  unsigned lanes = lanesAtOnce();
   auto extent = constantOf(space.loops[vectorLoop].extent);
   if (extent) lanes = std::min<unsigned>(lanes, llvm::bit_floor(static_cast<uint64_t>(std::max<int64_t>(1, *extent))));
   Value whole = k.sub(to, k.rem(k.sub(to, from), k.c(lanes)));
