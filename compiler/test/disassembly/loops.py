@@ -40,7 +40,10 @@ STYLES = {
         r"^vst1",
     ),
     "riscv64": Style(
-        r"^(b\w+|j|c\.j|c\.b\w+)\s", r"\bsp\b", r"^v[ls].*\bsp\b|^(add|addi|mv) \w+, sp\b", r"^vs\w*32|^vs\d"
+        r"^(b\w+|j|c\.j|c\.b\w+)\s",
+        r"\bsp\b",
+        r"^v[ls]\dr\.v ",  # whole registers are moved for nothing else
+        r"^vse32\.v",
     ),
 }
 
@@ -55,8 +58,9 @@ class Instruction:
 class Loop:
     instructions: tuple[Instruction, ...]
 
-    def count(self, pattern: str) -> int:
-        return sum(1 for i in self.instructions if re.search(pattern, i.text))
+    def count(self, pattern: str, but_not: str = "$^") -> int:
+        texts = [i.text for i in self.instructions if not re.search(but_not, i.text)]
+        return sum(1 for text in texts if re.search(pattern, text))
 
     def __str__(self) -> str:
         return "\n".join(f"  {i.address:x}: {i.text}" for i in self.instructions)

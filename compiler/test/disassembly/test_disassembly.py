@@ -15,18 +15,23 @@ class Expectation:
     flags: tuple[str, ...]
     multiply_add: str  # on whole vector registers
     tile: int  # the largest tile of results in registers has this many at least
-    # Spills that are known, in all loops together; fewer is better, and then this number should follow.
+    # Spills that are known, in all loops together, and reloads of pointers for each multiply-add; with some room, since
+    # schedules move. Fewer is better, and then these numbers should follow.
     spills: int = 0
     window_spills: int = 0
+    window_reloads: float = 1 / 8
 
 
 X86 = ("--target=x86_64-linux",)
-RVV = r"^vfmacc\.v[fv] "
+RVV = r"^vfm(acc|add)\.v[fv] "
 EXPECTATIONS = {
     "x86-64-v4": Expectation("x86_64", (*X86, "--cpu=x86-64-v4"), r"^vfmadd\d+ps .*%zmm", 24),
-    "x86-64-v3": Expectation("x86_64", (*X86, "--cpu=x86-64-v3"), r"^vfmadd\d+ps .*%ymm", 8),
+    "x86-64-v3": Expectation("x86_64", (*X86, "--cpu=x86-64-v3"), r"^vfmadd\d+ps .*%ymm", 8, window_spills=24),
     "aarch64-linux": Expectation("aarch64", ("--target=aarch64-linux",), r"^fmla v\d+\.4s", 16),
-    "armv7-linux": Expectation("arm", ("--target=armv7-linux",), r"^v(fma|mla)\.f32 q", 8),
+    # The nine weights of a window and its sums need more than sixteen registers.
+    "armv7-linux": Expectation(
+        "arm", ("--target=armv7-linux",), r"^v(fma|mla)\.f32 q", 8, spills=6, window_spills=280, window_reloads=1 / 6
+    ),
     "riscv64-v128-linux": Expectation("riscv64", ("--target=riscv64-v128-linux",), RVV, 7),
     "riscv64-v256-linux": Expectation("riscv64", ("--target=riscv64-v256-linux",), RVV, 7),
     "riscv64-v512-linux": Expectation("riscv64", ("--target=riscv64-v512-linux",), RVV, 7),
@@ -64,11 +69,16 @@ def test_inner_loops_do_not_spill(compiled):
     expected, style, loops = compiled
     sums = [loop for loop in loops if not loop.count(style.store)]
     windows = [loop for loop in loops if loop.count(style.store)]
-    for name, group, limit in (("sums", sums, expected.spills), ("windows", windows, expected.window_spills)):
+    for name, group, limit, reloads in (
+        ("sums", sums, expected.spills, 1 / 8),
+        ("windows", windows, expected.window_spills, expected.window_reloads),
+    ):
         count = spills(group, style)
-        others = sum(loop.count(style.stack) for loop in group) - count
+        others = sum(loop.count(style.stack, style.spill) for loop in group)
         products = sum(loop.count(expected.multiply_add) for loop in group)
         print(f"{name}: {len(group)} loops, {products} multiply-adds, {count} spills, {others} other uses of the stack")
         worst = max(group, key=lambda loop: loop.count(style.spill), default="")
         assert count <= limit, f"{count} spills in {name}, {limit} are known; the worst loop:\n{worst}"
-        assert others <= products / 8, f"pointers are reloaded {others} times for {products} multiply-adds in {name}"
+        assert others <= products * reloads, (
+            f"pointers are reloaded {others} times for {products} multiply-adds in {name}"
+        )
