@@ -173,9 +173,9 @@ LogicalResult convolve(Op &op, Value input, Value weights, Value bias, Value &re
   std::fill(iterators.begin(), iterators.begin() + parallel, IteratorType::parallel);
   MLIRContext *context = e.b.getContext();
   result = e.generic({input, weights}, initial(e, out, channelDims, bias, element),
-                           {AffineMap::get(next, 0, inputMap, context), AffineMap::get(next, 0, weightMap, context),
-                            AffineMap::get(next, 0, outputMap, context)},
-                           iterators, [](Body &s, ValueRange v) { return s.add(v[2], s.mul(v[0], v[1])); });
+                     {AffineMap::get(next, 0, inputMap, context), AffineMap::get(next, 0, weightMap, context),
+                      AffineMap::get(next, 0, outputMap, context)},
+                     iterators, [](Body &s, ValueRange v) { return s.add(v[2], s.mul(v[0], v[1])); });
   Dims whole{x[0], e.attr(outChannels)};
   whole.append(window.out);
   result = e.reshape(result, whole);

@@ -398,9 +398,7 @@ LogicalResult lowerDropout(Op &op) {
   if (failed(staticDims(op, 0, shape))) return failure();
   Value random = randomNumbers(e, shape, uint32_t(op.attribute("seed", int64_t(0))), op.node.outputs[0] + ".random");
   Value mode = e.reshape(op.in(2), {}), ratio = op.has(1) ? e.reshape(op.in(1), {}) : Value();
-  auto dropRatio = [&](Body &s) {
-    return ratio ? extract(s, ratio, {}) : s.constant(s.b.getF32Type(), 0.5);
-  };
+  auto dropRatio = [&](Body &s) { return ratio ? extract(s, ratio, {}) : s.constant(s.b.getF32Type(), 0.5); };
   Value mask = e.map(e.elementType(kBool), {random}, [&](Body &s, ValueRange v) {
     Value keep = s.ge(v[0], dropRatio(s));
     return s.ori(keep, s.logicalNot(extract(s, mode, {})));

@@ -207,7 +207,10 @@ llvm::Expected<OwningOpRef<ModuleOp>> OnnxImporter::run(StringRef bytes) {
   propagateShapesBack(model_);
   gatherConstants(model_);
   dropDeadNodes(model_);
-  if (!options_.exposeIntermediates) foldIntoConvolutions(model_);
+  if (!options_.exposeIntermediates) {
+    foldIntoConvolutions(model_);
+    splitTransposedConvolutions(model_);
+  }
   if (llvm::Error signature = checkSignature()) return std::move(signature);
 
   OpBuilder builder(&context_);

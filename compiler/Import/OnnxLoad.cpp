@@ -190,7 +190,12 @@ void addDefaultAttributes(onnx::ModelProto &model, const LoadOptions &options) {
     const auto *schema = onnx::OpSchemaRegistry::Schema(node.op_type(), int(opset), node.domain());
     if (!schema) continue;
     std::set<std::string> given;
-    for (const auto &attribute : node.attribute()) given.insert(attribute.name());
+    for (auto &attribute : *node.mutable_attribute()) {
+      given.insert(attribute.name());
+      // Attention's softmax in float64 is computed in float32: the other types of the importer have no float64.
+      if (attribute.name() == "softmax_precision" && attribute.i() == onnx::TensorProto::DOUBLE)
+        attribute.set_i(onnx::TensorProto::FLOAT);
+    }
     for (const auto &[name, attribute] : schema->attributes())
       if (attribute.default_value.has_type() && given.insert(name).second)
         *node.add_attribute() = attribute.default_value;

@@ -53,6 +53,17 @@ struct HostTensor {
   }
 };
 
+template <typename T>
+HostTensor makeTensor(ElementType type, std::vector<int64_t> dims, const std::vector<T> &values, std::string name) {
+  HostTensor tensor;
+  tensor.type = type;
+  tensor.name = std::move(name);
+  tensor.dims = std::move(dims);
+  tensor.bytes =
+      std::make_shared<const std::string>(reinterpret_cast<const char *>(values.data()), values.size() * sizeof(T));
+  return tensor;
+}
+
 struct OnnxAttribute {
   enum Kind { Int, Float, String, Ints, Floats, Strings, Tensor, Other } kind = Other;
   int64_t i = 0;

@@ -113,7 +113,8 @@ LogicalResult requantize(Op &op, Value sum, int64_t dimA, int64_t dimB) {
   for (unsigned i : {1u, 4u, 6u})
     if (op.type(i) != kF32) return op.fail("only float32 scales are supported");
   ElementType to = op.type(7);
-  if (!isInteger(to) || elementBytes(to) > 2) return op.fail(Twine("type ") + elementTypeName(to) + " is not supported");
+  if (!isInteger(to) || elementBytes(to) > 2)
+    return op.fail(Twine("type ") + elementTypeName(to) + " is not supported");
   double low, high;
   integerLimits(to, low, high);
   Value scaleA = parameter(e, op.in(1), rank, dimA), scaleB = parameter(e, op.in(4), rank, dimB),

@@ -321,7 +321,9 @@ LogicalResult lowerSpaceToDepth(Op &op) {
   if (d.size() != 4 || block < 1) return op.fail("blocksize does not fit the input");
   OpFoldResult b = e.attr(block), h = e.floorDiv(d[2], b), w = e.floorDiv(d[3], b);
   Value x = e.reshape(op.in(0), {d[0], d[1], h, b, w, b});
-  x = e.transpose(x, {0, 3, 5, 1, 2, 4});
+  // The new channels hold the block before the old channels (DCR), or the other way round (CRD).
+  bool crd = op.attribute("mode", "DCR") == "CRD";
+  x = e.transpose(x, crd ? ArrayRef<int64_t>{0, 1, 3, 5, 2, 4} : ArrayRef<int64_t>{0, 3, 5, 1, 2, 4});
   op.result(e.reshape(x, {d[0], e.mul(e.mul(b, b), d[1]), h, w}), op.type());
   return success();
 }

@@ -10,6 +10,9 @@ void gatherConstants(Model &model);
 // Folds inference batch norms, and per-channel constant adds, into the convolution before them where nothing else reads
 // the convolution's result.
 void foldIntoConvolutions(Model &model);
+// A transposed convolution whose stride is its kernel's size writes every output once: a pointwise convolution to all
+// cells of a block, and a depth-to-space.
+void splitTransposedConvolutions(Model &model);
 // A result's stated shape tells the shapes of what it was computed from, where operators keep shapes: function bodies
 // end in such operators, and what is before them may have a shape that only run time tells otherwise.
 void propagateShapesBack(Model &model);
