@@ -102,11 +102,13 @@ def contract(f: Function, a: Value, b: Value, maps, sizes: dict[str, Dim] | None
         return np.einsum(f"{spec}->{''.join(letters[n] for n in maps[2])}", x, y, optimize=True)
 
     if a.kind == "f32":
-        absolute = product(np.abs(a.ref), np.abs(b.ref))
-        carried = product(np.abs(a.ref) + a.err, np.abs(b.ref) + b.err) - absolute + init.err
+        with np.errstate(invalid="ignore"):  # infinities: no bound matters there
+            absolute = product(np.abs(a.ref), np.abs(b.ref))
+            carried = product(np.abs(a.ref) + a.err, np.abs(b.ref) + b.err) - absolute + init.err
+            carried = np.maximum(np.nan_to_num(carried, nan=0), 0)
+            ref = init.ref + product(a.ref, b.ref)
         n = int(np.prod([counts[loop] for loop in loops if loop not in maps[2]]))
-        ref = init.ref + product(a.ref, b.ref)
-        err = np.maximum(carried, 0) + gamma(n + 1) * (absolute + np.abs(init.ref) + np.maximum(carried, 0)) + n * TINY
+        err = carried + gamma(n + 1) * (absolute + np.abs(init.ref) + carried) + n * TINY
         terms = [ref, err]
     else:
         with np.errstate(over="ignore"):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from builder import DTYPES
-from cases import FAMILIES, Case, Family
+from cases import FAMILIES
+from families import Case, Family
 
 CASES = [
     pytest.param(family, case, id=f"{family.name}-{case.name}") for family in FAMILIES.values() for case in family.cases
