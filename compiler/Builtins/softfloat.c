@@ -209,8 +209,8 @@ AEABI uint16_t __aeabi_d2h(uint64_t a) { return toHalf(a); }
 #endif
 
 // Back ends pass these two types as the ABI says, which clang knows where it has them.
-#if defined(__clang__) && (defined(__x86_64__) || defined(__i386__) || defined(__aarch64__) || defined(__riscv) || \
-                           defined(__arm__))
+#if defined(__clang__) && \
+    (defined(__x86_64__) || defined(__i386__) || defined(__aarch64__) || defined(__riscv) || defined(__arm__))
 float __extendhfsf2(_Float16 a) {
   return float32(fromHalf(((union {
                             _Float16 f;
