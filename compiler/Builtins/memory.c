@@ -15,8 +15,8 @@ typedef uint8_t any_chunk __attribute__((vector_size(16), aligned(1), may_alias)
   }                                                                         \
   for (; n >= 16; n -= 16, to += 16, from += 16) *(chunk *)to = *(const chunk *)from;
 
-// Every chunk is read before it is written, and chunks go upwards: right also for a destination that overlaps the source
-// from below. Hence no `restrict` here.
+// Every chunk is read before it is written, and chunks go upwards: right also for a destination that overlaps the
+// source from below. Hence no `restrict` here.
 static inline void copyUpwards(uint8_t *to, const uint8_t *from, size_t n) {
   if ((((uintptr_t)to | (uintptr_t)from) & 7) == 0) {
     COPY_FORWARD(aligned_chunk)
