@@ -42,14 +42,15 @@ def tools(pytestconfig, tmp_path_factory):
 @pytest.fixture(scope="session")
 def platform(pytestconfig, tools):
     platform = tools.platform(pytestconfig.getoption("--platform"))
-    if not platform.program("crosscut-run").is_file():
-        pytest.exit(f"{platform.program('crosscut-run')} is not built", NOT_BUILT)
+    if not platform.is_built():
+        pytest.exit(f"{platform.name} is not built", NOT_BUILT)
     return platform
 
 
 @pytest.fixture(scope="session")
 def classifier(tools) -> Path:
-    """Folder with the PP-OCR direction classifier: model.onnx, and as raw floats a turned line of text (input.bin), what
+    """Folder with the PP-OCR direction classifier: model.onnx, and a turned line of text (input.npy), as raw floats
+    too (input.bin), what
     ONNX Runtime says of it (expected.bin) and how far each value may be off (bound.bin)."""
     from crosscut import models
 
@@ -60,6 +61,7 @@ def classifier(tools) -> Path:
     (folder / "model.onnx").write_bytes(model.onnx.read_bytes())
     expected = np.load(sample.outputs[0])
     bound = model.tolerance.atol + model.tolerance.rtol * np.abs(expected)
+    (folder / "input.npy").write_bytes(sample.inputs[0].read_bytes())
     for name, values in (("input", np.load(sample.inputs[0])), ("expected", expected), ("bound", bound)):
         (folder / f"{name}.bin").write_bytes(values.astype("<f4").tobytes())
     return folder

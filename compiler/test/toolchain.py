@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from crosscut import matrix, paths
+
+WASM = "wasm32"
 
 
 @dataclass(frozen=True)
@@ -24,11 +27,14 @@ class Platform:
         flags = [] if self.name == paths.HOST_PLATFORM and not self.cpu else [f"--target={self.name}"]
         return [*flags, f"--cpu={self.cpu}"] if self.cpu else flags
 
-    def program(self, name: str) -> Path:
-        return self.programs / name
+    def is_built(self) -> bool:
+        return shutil.which("node") is not None if self.name == WASM else (self.programs / "crosscut-run").is_file()
 
-    def run(self, program: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        return run([*self.runner, self.program(program), *arguments])
+    def run_module(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """crosscut-run, or what stands for it in Node.js."""
+        if self.name == WASM:
+            return run(["node", Path(__file__).parent / "wasm" / "run.mjs", *arguments])
+        return run([*self.runner, self.programs / "crosscut-run", *arguments])
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,8 @@ class Tools:
 
     def platform(self, text: str) -> Platform:
         name, _, cpu = text.partition(":")
+        if name == WASM:
+            return Platform(name, cpu, Path(), ())
         known = matrix.load().platform(name)
         programs = self.platforms_root / known.build / "bin"
         if name == paths.HOST_PLATFORM:

@@ -61,7 +61,7 @@ def test_kernel(family, case, modules, platform, tmp_path):
             arguments.append(f"--input=@{tmp_path / f'in{i}.npy'}")
         paths = [tmp_path / f"out{i}.npy" for i in range(len(function.outputs))]
         arguments += [f"--output=@{path}" for path in paths]
-        done = platform.run("crosscut-run", *arguments)
+        done = platform.run_module(*arguments)
         at = f" at size {size}" if size or len(case.sizes) > 1 else ""
         assert done.returncode == 0, f"crosscut-run{at}: status {done.returncode}: {done.stderr.strip()[-500:]}"
         for i, (output, path) in enumerate(zip(function.outputs, paths, strict=True)):
