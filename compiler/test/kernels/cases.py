@@ -7,6 +7,7 @@ import cases_dynamic  # noqa: F401
 import cases_elementwise  # noqa: F401
 import cases_matmul  # noqa: F401
 import cases_movement  # noqa: F401
+import cases_shared  # noqa: F401
 import cases_types  # noqa: F401
 from families import FAMILIES
 

@@ -48,18 +48,17 @@ def modules(tools, platform, request):
     return Modules(tools, platform, [(p["family"], p["case"]) for p in parameters if "case" in p])
 
 
-@pytest.mark.parametrize(("family", "case"), CASES)
-def test_kernel(family, case, modules, platform, tmp_path):
-    module = modules.of(family, case)
+def check(module, case, platform, folder, flags=()):
+    """Runs the case at each of its sizes."""
     texts = set()
     for size in case.sizes:
         function = case.at(size)
         texts.add(function.text())
-        arguments = [f"--module={module}", f"--function={case.name}"]
+        arguments = [f"--module={module}", f"--function={case.name}", *flags]
         for i, value in enumerate(function.inputs):
-            np.save(tmp_path / f"in{i}.npy", value.ref.astype(DTYPES[value.kind]))
-            arguments.append(f"--input=@{tmp_path / f'in{i}.npy'}")
-        paths = [tmp_path / f"out{i}.npy" for i in range(len(function.outputs))]
+            np.save(folder / f"in{i}.npy", value.ref.astype(DTYPES[value.kind]))
+            arguments.append(f"--input=@{folder / f'in{i}.npy'}")
+        paths = [folder / f"out{i}.npy" for i in range(len(function.outputs))]
         arguments += [f"--output=@{path}" for path in paths]
         done = platform.run_module(*arguments)
         at = f" at size {size}" if size or len(case.sizes) > 1 else ""
@@ -68,3 +67,33 @@ def test_kernel(family, case, modules, platform, tmp_path):
             problem = output.problem(np.load(path))
             assert not problem, f"output {i}{at}: {problem}"
     assert len(texts) == 1, "a dynamic model's text depends on its size"
+
+
+@pytest.mark.parametrize(("family", "case"), CASES)
+def test_kernel(family, case, modules, platform, tmp_path):
+    check(modules.of(family, case), case, platform, tmp_path, family.flags)
+
+
+# ---- The compiler's options, natively --------------------------------------------------------------------------------
+MIXED = [
+    "inverted_residual",
+    "squeeze_excite",
+    "grouped_8to40_by4_3x3_stride1",
+    "concat_of_convs",
+    "dynamic_convolution",
+]
+OPTIONS = ["--opt=0", "--opt=1", "--opt=3", "--favor=min-peak-memory", "--debug-symbols"]
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_options_change_no_value(option, tools, platform, tmp_path):
+    if platform.name != "x86_64-linux":
+        pytest.skip("the same on every platform")
+    cases = [c for f in FAMILIES.values() for c in f.cases if c.name in MIXED]
+    assert len(cases) == len(MIXED)
+    model, module = tmp_path / "mixed.mlir", tmp_path / "mixed.xcm"
+    model.write_text("\n".join(c.at(c.sizes[0]).text() for c in cases))
+    done = tools.compile(model, module, *platform.target, option)
+    assert done.returncode == 0, done.stderr
+    for case in cases:
+        check(module, case, platform, tmp_path)
