@@ -164,4 +164,13 @@ LogicalResult lowerBitCast(Op &op) {
   return success();
 }
 
+// Optional values do not exist here: an input is a tensor, which is one, or left out.
+LogicalResult lowerOptionalHasElement(Op &op) {
+  Tensor known;
+  known.type = kBool;
+  known.scalars = Scalars{OpFoldResult(op.e.b.getBoolAttr(op.has(0)))};
+  op.result(0, std::move(known));
+  return success();
+}
+
 }  // namespace crosscut::onnxir

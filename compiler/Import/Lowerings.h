@@ -101,12 +101,14 @@ CROSSCUT_LOWERING(lowerOneHot);
 CROSSCUT_LOWERING(lowerReverseSequence);
 CROSSCUT_LOWERING(lowerTopK);
 CROSSCUT_LOWERING(lowerCompress);
+CROSSCUT_LOWERING(lowerNonZero);
 // Create.cpp
 CROSSCUT_LOWERING(lowerConstantOfShape);
 CROSSCUT_LOWERING(lowerRange);
 CROSSCUT_LOWERING(lowerEyeLike);
 CROSSCUT_LOWERING(lowerTrilu);
 CROSSCUT_LOWERING(lowerBitCast);
+CROSSCUT_LOWERING(lowerOptionalHasElement);
 // Resize.cpp, Quantize.cpp
 CROSSCUT_LOWERING(lowerResize);
 CROSSCUT_LOWERING(lowerQuantizeLinear);
@@ -124,6 +126,10 @@ CROSSCUT_LOWERING(lowerMaxUnpool);
 CROSSCUT_LOWERING(lowerCol2Im);
 // Recurrent.cpp
 CROSSCUT_LOWERING(lowerRecurrent);
+// Signal.cpp, Regions.cpp
+CROSSCUT_LOWERING(lowerSTFT);
+CROSSCUT_LOWERING(lowerRoiAlign);
+CROSSCUT_LOWERING(lowerDeformConv);
 #undef CROSSCUT_LOWERING
 
 }  // namespace crosscut::onnxir
