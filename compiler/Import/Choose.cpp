@@ -19,7 +19,7 @@ LogicalResult lowerTopK(Op &op) {
     out[axis] = e.attr(op.attribute("k", int64_t(0)));
   } else if (auto k = op.constantInts(1); k && k->size() == 1) {
     out[axis] = e.attr((*k)[0]);
-  } else if (auto declared = op.declaredDims(0)) {
+  } else if (auto declared = op.declaredDims(0, rank)) {
     out = *declared;
   } else {
     return op.fail("a k known at run time only needs a result of a stated shape");
@@ -91,6 +91,7 @@ LogicalResult lowerCompress(Op &op) {
     dims = {all};
   }
   if (failed(op.normalizeAxis(axis, dims.size()))) return failure();
+  if (declared->size() != dims.size()) return op.fail("the stated shape does not fit");
   Value chosen = chosenPositions(e, condition, (*declared)[axis]);
   Value size = e.index(dims[axis]);
   op.result(e.produce(*declared, op.elementType(),

@@ -37,7 +37,7 @@ LogicalResult lowerRange(Op &op) {
   Emitter &e = op.e;
   Dims dims;
   ElementType type = op.type();
-  if (auto declared = op.declaredDims(0)) {
+  if (auto declared = op.declaredDims(0, 1)) {
     dims = *declared;
   } else {
     const Scalars *start = op.scalars(0), *limit = op.scalars(1), *delta = op.scalars(2);
@@ -80,7 +80,7 @@ LogicalResult lowerWindow(Op &op) {
   if (type != kF32) return op.fail(Twine("type ") + elementTypeName(type) + " is not supported");
   Dims dims;
   if (auto known = op.constantInts(0); known && known->size() == 1) dims = {e.attr((*known)[0])};
-  else if (auto declared = op.declaredDims(0)) dims = *declared;
+  else if (auto declared = op.declaredDims(0, 1)) dims = *declared;
   else if (const Scalars *size = op.scalars(0); size && size->size() == 1)
     dims = {e.max(op.toIndex((*size)[0]), e.attr(0))};
   else return op.fail("the size is computed at run time");

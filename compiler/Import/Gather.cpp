@@ -220,7 +220,7 @@ LogicalResult lowerOneHot(Op &op) {
   int64_t rank = indices.size() + 1, axis = op.attribute("axis", int64_t(-1));
   if (failed(op.normalizeAxis(axis, rank))) return failure();
   Dims out = indices;
-  if (auto declared = op.declaredDims(0)) {
+  if (auto declared = op.declaredDims(0, rank)) {
     out = *declared;
   } else {
     auto depth = op.constantInts(1);

@@ -32,6 +32,8 @@ constexpr int64_t kOldestOpset = 7;
 constexpr int kConvertedOpset = 13;
 // Constants up to this size stay in the model during the library's passes.
 constexpr size_t kSmallConstantBytes = 4096;
+constexpr int64_t kMaxAxis = 64;
+constexpr int64_t kMaxPropagated = 1 << 20;
 
 std::string firstLine(std::string text) {
   // The library's assertions begin with a source position.
@@ -133,9 +135,64 @@ void forgetShapes(onnx::GraphProto &graph) {
     if (output.type().has_tensor_type()) output.mutable_type()->mutable_tensor_type()->clear_shape();
 }
 
+// LayerNormalization's second and third output, which the library's inference writes without looking at the axis.
+class StatisticsOutputs {
+ public:
+  explicit StatisticsOutputs(onnx::GraphProto &graph) : graph_(graph) {
+    for (auto &node : *graph.mutable_node()) {
+      if (node.op_type() != "LayerNormalization" || node.output_size() < 2) continue;
+      auto &taken = taken_[node.output(0)];
+      for (int i = 1; i < node.output_size(); ++i) taken.push_back(node.output(i));
+      while (node.output_size() > 1) node.mutable_output()->RemoveLast();
+    }
+  }
+  ~StatisticsOutputs() {
+    for (auto &node : *graph_.mutable_node())
+      if (auto it = node.output_size() ? taken_.find(node.output(0)) : taken_.end(); it != taken_.end())
+        for (const auto &output : it->second) node.add_output(output);
+  }
+
+ private:
+  onnx::GraphProto &graph_;
+  std::map<std::string, std::vector<std::string>> taken_;
+};
+
 void inferShapes(onnx::ModelProto &model) {
-  onnx::ShapeInferenceOptions options(/*check_type=*/true, /*strict_mode=*/0, /*data_prop=*/true);
+  // The library propagates a one-dimensional integer input element by element, however long it is.
+  bool propagate = true;
+  for (const auto &input : model.graph().input()) {
+    const auto &shape = input.type().tensor_type().shape();
+    propagate &= shape.dim_size() != 1 || shape.dim(0).dim_value() <= kMaxPropagated;
+  }
+  StatisticsOutputs statistics(*model.mutable_graph());
+  onnx::ShapeInferenceOptions options(/*check_type=*/true, /*strict_mode=*/0, propagate);
   onnx::shape_inference::InferShapes(model, onnx::OpSchemaRegistry::Instance(), options);
+}
+
+// What the library's checker lets pass and its later steps, or ours, would trip over.
+void checkNodes(const onnx::ModelProto &model) {
+  auto fail = [](const onnx::NodeProto &node, const std::string &what) {
+    throw LoadError("node '" + (node.name().empty() && node.output_size() ? node.output(0) : node.name()) + "' (" +
+                    node.op_type() + "): " + what);
+  };
+  int64_t opset = 0;
+  for (const auto &import : model.opset_import())
+    if (import.domain().empty() || import.domain() == "ai.onnx") opset = import.version();
+  for (const auto &node : model.graph().node()) {
+    for (const auto &attribute : node.attribute())
+      if (attribute.name() == "axis" && (attribute.i() < -kMaxAxis || attribute.i() > kMaxAxis))
+        fail(node, "axis " + std::to_string(attribute.i()) + " is out of range");
+    if (!node.domain().empty() && node.domain() != "ai.onnx") continue;
+    const auto *schema = onnx::OpSchemaRegistry::Schema(node.op_type(), int(opset));
+    if (!schema) continue;
+    const auto &formals = schema->inputs();
+    for (int i = 0; i < node.input_size(); ++i) {
+      size_t formal = std::min(size_t(i), formals.empty() ? 0 : formals.size() - 1);
+      if (!node.input(i).empty() || formals.empty()) continue;
+      if (formals[formal].GetOption() != onnx::OpSchema::Optional)
+        fail(node, "input " + std::to_string(i) + " is missing");
+    }
+  }
 }
 
 struct NotLowered : onnx::inliner::FunctionIdSet {
@@ -238,13 +295,14 @@ bool loadOnnx(const char *data, size_t size, const LoadOptions &options, Model &
     weights.strip(proto);
     applyInputShapes(*proto.mutable_graph(), options, weights);
     onnx::checker::check_model(proto);
+    checkNodes(proto);
     phase = "shape inference";
     if (!options.inputShapes.empty()) forgetShapes(*proto.mutable_graph());
     inferShapes(proto);
     phase = "function inlining";
     inlineFunctions(proto, options);
     // A body that is written out may hold further functions and loops.
-    for (int round = 0; round < 4 && unrollControlFlow(proto); ++round) {
+    for (int round = 0; round < 8 && unrollControlFlow(proto); ++round) {
       inferShapes(proto);
       inlineFunctions(proto, options);
     }
@@ -254,6 +312,7 @@ bool loadOnnx(const char *data, size_t size, const LoadOptions &options, Model &
       inferShapes(proto);
     }
     phase = "invalid model";
+    checkNodes(proto);
     convertModel(proto, std::move(weights.tensors()), model);
     return true;
   } catch (const std::exception &e) {

@@ -177,29 +177,8 @@ class Unroller {
     return outputs;
   }
 
-  bool isStatic(const std::string &value) {
-    auto it = types_.find(value);
-    if (it == types_.end() || !it->second->has_tensor_type() || !it->second->tensor_type().has_shape()) return false;
-    for (const auto &d : it->second->tensor_type().shape().dim())
-      if (!d.has_dim_value()) return false;
-    return true;
-  }
-
-  // A condition that only run time tells: both branches, then a choice of their results, if these agree in shape.
-  bool chooseBetweenBranches(const NodeProto &node) {
-    const auto *yes = attribute(node, "then_branch"), *no = attribute(node, "else_branch");
-    if (!yes || !no || opset_ < 9) return false;
-    for (const auto &output : node.output())
-      if (!isStatic(output)) return false;
-    Names a = copyBody(yes->g(), {}), b = copyBody(no->g(), {});
-    for (int i = 0; i < node.output_size(); ++i)
-      if (!node.output(i).empty()) add("Where", {node.input(0), a[i], b[i]}, node.output(i));
-    return true;
-  }
-
   bool inlineIf(const NodeProto &node) {
     auto condition = constant(node.input(0));
-    if (!condition) return chooseBetweenBranches(node);
     const auto *branch = condition ? attribute(node, *condition ? "then_branch" : "else_branch") : nullptr;
     if (!branch || branch->g().output_size() != node.output_size()) return false;
     Names outputs = copyBody(branch->g(), {});

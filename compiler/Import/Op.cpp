@@ -198,9 +198,10 @@ const ValueInfo *Op::declared(unsigned i) const {
   auto it = values_.model().types.find(node.outputs[i]);
   return it == values_.model().types.end() ? nullptr : &it->second;
 }
-std::optional<Dims> Op::declaredDims(unsigned i) {
+std::optional<Dims> Op::declaredDims(unsigned i, int64_t rank) {
   const ValueInfo *info = declared(i);
   if (!info || !info->hasRank || llvm::is_contained(info->dims, -1)) return std::nullopt;
+  if (rank >= 0 && rank != int64_t(info->dims.size())) return std::nullopt;
   return e.attrs(info->dims);
 }
 ElementType Op::declaredType(unsigned i) const {

@@ -89,8 +89,9 @@ class Op {
   unsigned outputCount() const { return node.outputs.size(); }
   bool wants(unsigned i) const { return i < node.outputs.size() && !node.outputs[i].empty(); }
   const ValueInfo *declared(unsigned i) const;
-  // The output's dimensions as the model states or shape inference found them; nullopt unless all are static.
-  std::optional<Dims> declaredDims(unsigned i);
+  // The output's dimensions as the model states or shape inference found them; nullopt unless all are static, and of
+  // this rank where one is given.
+  std::optional<Dims> declaredDims(unsigned i, int64_t rank = -1);
   ElementType declaredType(unsigned i) const;
   void result(unsigned i, Value value, ElementType type);
   void result(unsigned i, Tensor tensor);

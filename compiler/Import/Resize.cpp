@@ -218,7 +218,7 @@ LogicalResult readAxes(Op &op, Settings &settings, SmallVector<Axis> &axes) {
   Body s = e.body();
   Dims dims = op.dims(0);
   int64_t rank = dims.size();
-  auto declared = op.declaredDims(0);
+  auto declared = op.declaredDims(0, rank);
   SmallVector<int64_t> list = op.intsAttribute("axes");
   if (list.empty())
     for (int64_t d = 0; d < rank; ++d) list.push_back(d);
@@ -299,6 +299,13 @@ LogicalResult lowerResize(Op &op) {
   if (settings.mode == "bilinear") settings.mode = "linear";
   if (settings.mode != "nearest" && settings.mode != "linear" && settings.mode != "cubic")
     return op.fail("mode '" + settings.mode + "' is not supported");
+  static const llvm::StringSet<> coordinateModes = {"half_pixel",    "half_pixel_symmetric", "pytorch_half_pixel",
+                                                    "align_corners", "asymmetric",           "tf_crop_and_resize"};
+  static const llvm::StringSet<> nearestModes = {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"};
+  if (!coordinateModes.contains(settings.coordinates))
+    return op.fail("coordinate_transformation_mode '" + settings.coordinates + "' is not supported");
+  if (!nearestModes.contains(settings.nearest))
+    return op.fail("nearest_mode '" + settings.nearest + "' is not supported");
   SmallVector<Axis> axes;
   if (failed(readAxes(op, settings, axes))) return failure();
   Value x = op.in(0);

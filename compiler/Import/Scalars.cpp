@@ -212,6 +212,12 @@ bool Evaluator::run() {
   if (name == "Split") {
     if (dims[0].size() != 1) return false;
     auto sizes = ints(1, "split");
+    if (!op.has(1) && !op.hasAttribute("split")) {
+      // Equal parts; the last one takes what is left.
+      int64_t parts = op.outputCount(), all = dims[0][0], each = (all + parts - 1) / parts;
+      sizes.emplace(parts, each);
+      sizes->back() = all - each * (parts - 1);
+    }
     if (!sizes || sizes->size() != op.outputCount()) return false;
     int64_t at = 0;
     for (unsigned i = 0; i < sizes->size(); ++i) {

@@ -218,7 +218,7 @@ LogicalResult lowerSplit(Op &op) {
     sizes = e.attrs(*known);
   } else if (op.has(1)) {
     for (int64_t i = 0; i < parts; ++i) {
-      auto declared = op.declaredDims(i);
+      auto declared = op.declaredDims(i, rank);
       if (!declared) return op.fail("split sizes known at run time only need results of a stated shape");
       sizes.push_back((*declared)[axis]);
     }
@@ -249,7 +249,7 @@ LogicalResult lowerSplit(Op &op) {
 LogicalResult lowerExpand(Op &op) {
   Emitter &e = op.e;
   Dims from = op.dims(0), to;
-  if (auto declared = op.declaredDims(0)) {
+  if (auto declared = op.declaredDims(0); declared && declared->size() >= from.size()) {
     to = *declared;
   } else {
     const Scalars *shape = op.scalars(1);
@@ -276,7 +276,7 @@ LogicalResult lowerTile(Op &op) {
       if ((*repeats)[d] < 0) return op.fail("repeats is negative");
       to.push_back(e.mul(from[d], e.attr((*repeats)[d])));
     }
-  } else if (auto declared = op.declaredDims(0)) {
+  } else if (auto declared = op.declaredDims(0, from.size())) {
     to = *declared;
   } else if (const Scalars *scalars = op.scalars(1); scalars && scalars->size() == from.size()) {
     for (size_t d = 0; d < from.size(); ++d) to.push_back(e.mul(from[d], e.max(op.toIndex((*scalars)[d]), e.attr(0))));

@@ -57,7 +57,7 @@ LogicalResult lowerSTFT(Op &op) {
   else if (window) frame = op.dims(2)[0];
   else return op.fail("neither a window nor frame_length is known");
   Value n = outer.max(e.index(frame), outer.index(1)), hop = outer.max(e.index(op.toIndex((*step)[0])), outer.index(1));
-  if (auto declared = op.declaredDims(0)) {
+  if (auto declared = op.declaredDims(0, 4)) {
     out = *declared;
   } else {
     auto known = constantOf(frame), hopKnown = constantOf((*step)[0]);

@@ -112,7 +112,7 @@ LogicalResult lowerSlice(Op &op) {
     forward &= step && *step > 0;
     strides.push_back(step.value_or(1));
   }
-  auto declared = op.declaredDims(0);
+  auto declared = op.declaredDims(0, rank);
   bool stated = fromData && declared;
   if (stated) {
     sizes = *declared;
@@ -223,7 +223,7 @@ LogicalResult lowerPad(Op &op) {
   Dims out;
   for (int64_t d = 0; d < rank; ++d) out.push_back(e.add(e.add(dims[d], low[d]), high[d]));
   if (fromData) {
-    auto declared = op.declaredDims(0);
+    auto declared = op.declaredDims(0, rank);
     for (int64_t d = 0; d < rank; ++d) out[d] = declared ? (*declared)[d] : e.max(out[d], e.attr(0));
   }
   if (mode != "constant" && mode != "edge" && mode != "reflect" && mode != "wrap")

@@ -134,7 +134,7 @@ LogicalResult lowerGridSample(Op &op) {
 LogicalResult lowerAffineGrid(Op &op) {
   Emitter &e = op.e;
   Dims out, theta = op.dims(0);
-  if (auto declared = op.declaredDims(0)) {
+  if (auto declared = op.declaredDims(0); declared && declared->size() >= 3) {
     out = *declared;
   } else {
     const Scalars *size = op.scalars(1);
@@ -177,7 +177,7 @@ LogicalResult lowerCenterCropPad(Op &op) {
   Emitter &e = op.e;
   Dims dims = op.dims(0), out = dims;
   int64_t rank = dims.size();
-  if (auto declared = op.declaredDims(0)) {
+  if (auto declared = op.declaredDims(0, rank)) {
     out = *declared;
   } else {
     const Scalars *shape = op.scalars(1);
@@ -221,7 +221,7 @@ LogicalResult lowerMaxUnpool(Op &op) {
         e.add(e.mul(e.sub(x[2 + i], e.attr(1)), e.attr(strides[i])), e.attr(kernel[i] - pads[i] - pads[spatial + i])));
   out = natural;
   if (op.has(2)) {
-    auto declared = op.declaredDims(0);
+    auto declared = op.declaredDims(0, x.size());
     if (!declared) return op.fail("an output_shape needs a result of a stated shape");
     out = *declared;
   }
