@@ -173,4 +173,10 @@ LogicalResult lowerOptionalHasElement(Op &op) {
   return success();
 }
 
+LogicalResult lowerOptionalGetElement(Op &op) {
+  if (!op.has(0)) return op.fail("an element of nothing is not supported");
+  op.result(0, op.tensor(0));
+  return success();
+}
+
 }  // namespace crosscut::onnxir

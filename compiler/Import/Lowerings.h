@@ -109,6 +109,7 @@ CROSSCUT_LOWERING(lowerEyeLike);
 CROSSCUT_LOWERING(lowerTrilu);
 CROSSCUT_LOWERING(lowerBitCast);
 CROSSCUT_LOWERING(lowerOptionalHasElement);
+CROSSCUT_LOWERING(lowerOptionalGetElement);
 // Resize.cpp, Quantize.cpp
 CROSSCUT_LOWERING(lowerResize);
 CROSSCUT_LOWERING(lowerQuantizeLinear);

@@ -110,6 +110,7 @@ const Entry kTable[] = {
     {"NonZero", lowerNonZero},
     {"Not", lowerUnary},
     {"OneHot", lowerOneHot},
+    {"OptionalGetElement", lowerOptionalGetElement},
     {"OptionalHasElement", lowerOptionalHasElement},
     {"Or", lowerArithmetic},
     {"PRelu", lowerPRelu},
