@@ -145,8 +145,29 @@ TypedAttr Emitter::scalarConstant(Value tensor) {
   return cast<TypedAttr>(*dense.value_begin<Attribute>());
 }
 
+// The operation's own verifier skips this check as soon as one dimension is dynamic.
+void Emitter::checkSizes(ArrayRef<Value> inputs, Value init, ArrayRef<AffineMap> maps) {
+  SmallVector<int64_t> sizes(maps.back().getNumDims(), ShapedType::kDynamic);
+  for (size_t i = 0; i < maps.size(); ++i) {
+    auto type = cast<RankedTensorType>((i < inputs.size() ? inputs[i] : init).getType());
+    if (type.getRank() != maps[i].getNumResults()) {
+      if (problem.empty()) problem = "a tensor of rank " + std::to_string(type.getRank()) + " does not fit";
+      continue;
+    }
+    for (auto [size, expr] : llvm::zip_equal(type.getShape(), maps[i].getResults())) {
+      auto dim = dyn_cast<AffineDimExpr>(expr);
+      if (!dim || ShapedType::isDynamic(size)) continue;
+      int64_t &known = sizes[dim.getPosition()];
+      if (ShapedType::isDynamic(known)) known = size;
+      if (known != size && problem.empty())
+        problem = "dimensions of " + std::to_string(known) + " and " + std::to_string(size) + " do not fit";
+    }
+  }
+}
+
 Value Emitter::generic(ArrayRef<Value> inputs, Value init, ArrayRef<AffineMap> maps, ArrayRef<IteratorType> iterators,
                        BodyFn bodyFn, bool isUnsigned) {
+  checkSizes(inputs, init, maps);
   auto op = linalg::GenericOp::create(b, loc, init.getType(), inputs, init, maps, iterators,
                                       [&](OpBuilder &nested, Location nestedLoc, ValueRange args) {
                                         Body body{nested, nestedLoc, isUnsigned};

@@ -81,6 +81,7 @@ class Emitter {
 
   mlir::OpBuilder &b;
   Location loc;
+  std::string problem;  // the first pair of shapes that did not fit; whoever lowers a node looks at it
 
   Body body(bool isUnsigned = false) { return Body{b, loc, isUnsigned}; }
 
@@ -132,6 +133,8 @@ class Emitter {
  private:
   // The same constant under another shape; shares its bytes. Null when its attribute is of another kind.
   Value reshapeConstant(mlir::arith::ConstantOp constant, RankedTensorType type);
+
+  void checkSizes(ArrayRef<Value> inputs, Value init, ArrayRef<AffineMap> maps);
 
   llvm::DenseMap<Value, Dims> dimensions_;
 };

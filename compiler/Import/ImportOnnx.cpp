@@ -158,8 +158,10 @@ void OnnxImporter::lowerNode(OpBuilder &builder, Emitter &e, Values &values, con
     if (diagnostic.empty()) diagnostic = d.str();
     return success();
   });
-  if (failed(lowering(op))) {
-    reject(node, op.reason);
+  bool lowered = succeeded(lowering(op));
+  std::string problem = std::exchange(e.problem, "");
+  if (!lowered || !problem.empty()) {
+    reject(node, !op.reason.empty() ? op.reason : !problem.empty() ? problem : diagnostic);
     return placeholders();
   }
   for (unsigned i = 0; i < op.outputCount(); ++i)
