@@ -10,11 +10,12 @@
 // - Shapes are scalars: tensor.dim, arith on index / i64 / i1, and tensor.extract from function arguments. Dynamic
 //   dimensions are given to tensor.empty as such values.
 // - Constants of more than 16 elements are arith.constant with a dense_resource attribute (the bytes stay where the
-//   model file has them), smaller ones dense<>.
-// - Bias of a convolution or matmul is its `outs`: linalg.broadcast of the bias into a tensor.empty; none: linalg.fill
-// 0.
-// - Integers are signless; unsigned arithmetic uses the unsigned ops of arith. Bool is i1 in the IR, one byte in
-// memory.
+//   model file has them), smaller ones and those of i1 dense<>.
+// - Bias of a convolution or matmul is its `outs`: linalg.broadcast of the bias into a tensor.empty; none: a fill of 0.
+//   The `outs` of a scatter is the tensor that it writes into.
+// - A reduction whose extent no input has (windows, gathers that sum) takes a tensor.empty of that shape, as upstream's
+//   pooling ops do. Bodies also capture scalars from outside (sizes, run-time axes and bounds).
+// - Integers are signless; unsigned arithmetic uses the unsigned ops of arith. Bool is i1 in the IR, a byte in memory.
 //   The element types as the model states them are in the argument and result attributes below.
 // - Every op carries NameLoc("<op_type>:<node name or first output>"), which errors and kernels quote.
 // - Argument and result attributes: xcut.name (string), xcut.type (string "f32", "u8", "bool", ...: xcut_type_name).

@@ -179,9 +179,12 @@ void checkNodes(const onnx::ModelProto &model) {
   for (const auto &import : model.opset_import())
     if (import.domain().empty() || import.domain() == "ai.onnx") opset = import.version();
   for (const auto &node : model.graph().node()) {
-    for (const auto &attribute : node.attribute())
-      if (attribute.name() == "axis" && (attribute.i() < -kMaxAxis || attribute.i() > kMaxAxis))
-        fail(node, "axis " + std::to_string(attribute.i()) + " is out of range");
+    for (const auto &attribute : node.attribute()) {
+      bool isAxis = attribute.name() == "axis" || attribute.name() == "batch_axis" || attribute.name() == "time_axis";
+      int64_t low = isAxis ? -kMaxAxis : 0;
+      if ((isAxis || attribute.name() == "batch_dims") && (attribute.i() < low || attribute.i() > kMaxAxis))
+        fail(node, attribute.name() + " " + std::to_string(attribute.i()) + " is out of range");
+    }
     if (!node.domain().empty() && node.domain() != "ai.onnx") continue;
     const auto *schema = onnx::OpSchemaRegistry::Schema(node.op_type(), int(opset));
     if (!schema) continue;
