@@ -143,7 +143,8 @@ void unsupported_nodes_are_named_all_at_once() {
       c = Unique(b)
       y = Add(c, a) })");
   Imported one(writeModel(text, "two.onnx"));
-  expectContains("first node", one.error, "two.onnx: node 'a' (RandomUniformLike, opset 17): the operator is not supported");
+  expectContains("first node", one.error,
+                 "two.onnx: node 'a' (RandomUniformLike, opset 17): the operator is not supported");
   Imported all(writeModel(text), {}, true);
   expectEqual("both", Twine(all.unsupported.size()), "2");
   if (all.unsupported.size() == 2) {

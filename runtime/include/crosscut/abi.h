@@ -62,36 +62,90 @@ enum {
 
 // CPU features, one bit each, numbered per architecture; required by a variant, offered by a machine.
 enum {
-  XCUT_X86_SSE2 = 0, XCUT_X86_SSE3 = 1, XCUT_X86_SSSE3 = 2, XCUT_X86_SSE41 = 3, XCUT_X86_SSE42 = 4,
-  XCUT_X86_POPCNT = 5, XCUT_X86_AVX = 6, XCUT_X86_F16C = 7, XCUT_X86_FMA = 8, XCUT_X86_AVX2 = 9, XCUT_X86_BMI = 10,
-  XCUT_X86_BMI2 = 11, XCUT_X86_LZCNT = 12, XCUT_X86_MOVBE = 13, XCUT_X86_AVX512F = 14, XCUT_X86_AVX512BW = 15,
-  XCUT_X86_AVX512CD = 16, XCUT_X86_AVX512DQ = 17, XCUT_X86_AVX512VL = 18, XCUT_X86_AVX512VNNI = 19,
-  XCUT_X86_AVX512BF16 = 20, XCUT_X86_AVX512FP16 = 21, XCUT_X86_AVXVNNI = 22, XCUT_X86_AMX_TILE = 23,
-  XCUT_X86_AMX_INT8 = 24, XCUT_X86_AMX_BF16 = 25, XCUT_X86_AVX512VBMI = 26, XCUT_X86_AVX512VBMI2 = 27,
-  XCUT_X86_AVX512IFMA = 28, XCUT_X86_AVX512BITALG = 29, XCUT_X86_AVX512VPOPCNTDQ = 30, XCUT_X86_GFNI = 31,
-  XCUT_X86_VAES = 32, XCUT_X86_VPCLMULQDQ = 33, XCUT_X86_ADX = 34, XCUT_X86_CMOV = 35,
+  XCUT_X86_SSE2 = 0,
+  XCUT_X86_SSE3 = 1,
+  XCUT_X86_SSSE3 = 2,
+  XCUT_X86_SSE41 = 3,
+  XCUT_X86_SSE42 = 4,
+  XCUT_X86_POPCNT = 5,
+  XCUT_X86_AVX = 6,
+  XCUT_X86_F16C = 7,
+  XCUT_X86_FMA = 8,
+  XCUT_X86_AVX2 = 9,
+  XCUT_X86_BMI = 10,
+  XCUT_X86_BMI2 = 11,
+  XCUT_X86_LZCNT = 12,
+  XCUT_X86_MOVBE = 13,
+  XCUT_X86_AVX512F = 14,
+  XCUT_X86_AVX512BW = 15,
+  XCUT_X86_AVX512CD = 16,
+  XCUT_X86_AVX512DQ = 17,
+  XCUT_X86_AVX512VL = 18,
+  XCUT_X86_AVX512VNNI = 19,
+  XCUT_X86_AVX512BF16 = 20,
+  XCUT_X86_AVX512FP16 = 21,
+  XCUT_X86_AVXVNNI = 22,
+  XCUT_X86_AMX_TILE = 23,
+  XCUT_X86_AMX_INT8 = 24,
+  XCUT_X86_AMX_BF16 = 25,
+  XCUT_X86_AVX512VBMI = 26,
+  XCUT_X86_AVX512VBMI2 = 27,
+  XCUT_X86_AVX512IFMA = 28,
+  XCUT_X86_AVX512BITALG = 29,
+  XCUT_X86_AVX512VPOPCNTDQ = 30,
+  XCUT_X86_GFNI = 31,
+  XCUT_X86_VAES = 32,
+  XCUT_X86_VPCLMULQDQ = 33,
+  XCUT_X86_ADX = 34,
+  XCUT_X86_CMOV = 35,
 };
 enum {
-  XCUT_ARM_VFP2 = 0, XCUT_ARM_VFP3 = 1, XCUT_ARM_VFP4 = 2, XCUT_ARM_NEON = 3, XCUT_ARM_IDIV = 4, XCUT_ARM_FP16 = 5,
-  XCUT_ARM_DOTPROD = 6, XCUT_ARM_MVE = 7, XCUT_ARM_MVE_FP = 8, XCUT_ARM_FULLFP16 = 9, XCUT_ARM_DSP = 10,
+  XCUT_ARM_VFP2 = 0,
+  XCUT_ARM_VFP3 = 1,
+  XCUT_ARM_VFP4 = 2,
+  XCUT_ARM_NEON = 3,
+  XCUT_ARM_IDIV = 4,
+  XCUT_ARM_FP16 = 5,
+  XCUT_ARM_DOTPROD = 6,
+  XCUT_ARM_MVE = 7,
+  XCUT_ARM_MVE_FP = 8,
+  XCUT_ARM_FULLFP16 = 9,
+  XCUT_ARM_DSP = 10,
   XCUT_ARM_THUMB2 = 11,
 };
 enum {
-  XCUT_AARCH64_FP_ASIMD = 0, XCUT_AARCH64_FULLFP16 = 1, XCUT_AARCH64_DOTPROD = 2, XCUT_AARCH64_I8MM = 3,
-  XCUT_AARCH64_BF16 = 4, XCUT_AARCH64_SVE = 5, XCUT_AARCH64_SVE2 = 6, XCUT_AARCH64_LSE = 7, XCUT_AARCH64_CRC = 8,
-  XCUT_AARCH64_RDM = 9, XCUT_AARCH64_RCPC = 10,
+  XCUT_AARCH64_FP_ASIMD = 0,
+  XCUT_AARCH64_FULLFP16 = 1,
+  XCUT_AARCH64_DOTPROD = 2,
+  XCUT_AARCH64_I8MM = 3,
+  XCUT_AARCH64_BF16 = 4,
+  XCUT_AARCH64_SVE = 5,
+  XCUT_AARCH64_SVE2 = 6,
+  XCUT_AARCH64_LSE = 7,
+  XCUT_AARCH64_CRC = 8,
+  XCUT_AARCH64_RDM = 9,
+  XCUT_AARCH64_RCPC = 10,
 };
 enum {
-  XCUT_RISCV_M = 0, XCUT_RISCV_A = 1, XCUT_RISCV_F = 2, XCUT_RISCV_D = 3, XCUT_RISCV_C = 4, XCUT_RISCV_V = 5,
-  XCUT_RISCV_ZFH = 6, XCUT_RISCV_ZVFH = 7, XCUT_RISCV_ZBA = 8, XCUT_RISCV_ZBB = 9, XCUT_RISCV_ZBS = 10,
+  XCUT_RISCV_M = 0,
+  XCUT_RISCV_A = 1,
+  XCUT_RISCV_F = 2,
+  XCUT_RISCV_D = 3,
+  XCUT_RISCV_C = 4,
+  XCUT_RISCV_V = 5,
+  XCUT_RISCV_ZFH = 6,
+  XCUT_RISCV_ZVFH = 7,
+  XCUT_RISCV_ZBA = 8,
+  XCUT_RISCV_ZBB = 9,
+  XCUT_RISCV_ZBS = 10,
 };
 
 // One tensor in a function's signature.
 typedef struct xcut_tensor_info {
-  xcut_offset name;     // UTF-8, zero-terminated
-  xcut_offset dims;     // int64_t[rank]; -1 is a dimension that the caller chooses
-  uint8_t type;         // XCUT_TYPE_*
-  uint8_t rank;         // 0 ... XCUT_MAX_RANK
+  xcut_offset name;  // UTF-8, zero-terminated
+  xcut_offset dims;  // int64_t[rank]; -1 is a dimension that the caller chooses
+  uint8_t type;      // XCUT_TYPE_*
+  uint8_t rank;      // 0 ... XCUT_MAX_RANK
   uint16_t reserved0;
   uint32_t reserved1;
 } xcut_tensor_info;
@@ -101,12 +155,12 @@ typedef struct xcut_tensor_info {
 
 typedef struct xcut_function_info {
   xcut_offset name;
-  xcut_offset tensors;     // xcut_tensor_info[input_count + output_count + state_count]
+  xcut_offset tensors;  // xcut_tensor_info[input_count + output_count + state_count]
   uint32_t input_count;
   uint32_t output_count;
-  uint32_t state_count;    // tensors that live between calls; zero at first
-  uint32_t stack_bytes;    // upper bound of what run and its kernels use of one stack, 0 when not known
-  uint64_t arena_bytes;    // or XCUT_ARENA_DYNAMIC
+  uint32_t state_count;  // tensors that live between calls; zero at first
+  uint32_t stack_bytes;  // upper bound of what run and its kernels use of one stack, 0 when not known
+  uint64_t arena_bytes;  // or XCUT_ARENA_DYNAMIC
 } xcut_function_info;
 
 // One kernel of a variant, for statistics and tools.
@@ -137,23 +191,23 @@ typedef struct xcut_variant {
 } xcut_variant;
 
 typedef struct xcut_module_table {
-  uint32_t magic;            // XCUT_ABI_MAGIC
-  uint16_t abi_version;      // XCUT_ABI_VERSION
-  uint16_t table_bytes;      // sizeof(xcut_module_table), so that later versions can grow
-  uint32_t checksum;         // xcut_checksum() over the image's first checked_bytes, this field taken as zero
-  uint32_t arch;             // XCUT_ARCH_*
-  uint64_t checked_bytes;    // from the file's first byte: headers, table and code, not weights
-  uint64_t weights_offset;   // from the file's first byte, a multiple of XCUT_ALIGNMENT; 0 with weights_bytes 0
+  uint32_t magic;           // XCUT_ABI_MAGIC
+  uint16_t abi_version;     // XCUT_ABI_VERSION
+  uint16_t table_bytes;     // sizeof(xcut_module_table), so that later versions can grow
+  uint32_t checksum;        // xcut_checksum() over the image's first checked_bytes, this field taken as zero
+  uint32_t arch;            // XCUT_ARCH_*
+  uint64_t checked_bytes;   // from the file's first byte: headers, table and code, not weights
+  uint64_t weights_offset;  // from the file's first byte, a multiple of XCUT_ALIGNMENT; 0 with weights_bytes 0
   uint64_t weights_bytes;
   uint32_t function_count;
   uint32_t variant_count;
-  xcut_offset functions;     // xcut_function_info[function_count]
-  xcut_offset variants;      // xcut_variant[variant_count]
-  xcut_offset triple;        // the target triple as the compiler resolved it
-  xcut_offset source_name;   // file name of the model
-  xcut_offset compiler;      // "crosscut 0.1.0 (LLVM 22.1.8)"
-  uint32_t flags;            // XCUT_MODULE_*
-  uint8_t source_sha256[32]; // of the model file
+  xcut_offset functions;      // xcut_function_info[function_count]
+  xcut_offset variants;       // xcut_variant[variant_count]
+  xcut_offset triple;         // the target triple as the compiler resolved it
+  xcut_offset source_name;    // file name of the model
+  xcut_offset compiler;       // "crosscut 0.1.0 (LLVM 22.1.8)"
+  uint32_t flags;             // XCUT_MODULE_*
+  uint8_t source_sha256[32];  // of the model file
 } xcut_module_table;
 
 #define XCUT_MODULE_EXTERNAL_WEIGHTS UINT32_C(1)  // weights lie beside the module, weights_offset is 0
@@ -216,12 +270,12 @@ typedef struct xcut_tensor {
 
 // Arguments of run and plan.
 typedef struct xcut_call {
-  XCUT_SLOT(xcut_env *, env);             // may be null
-  XCUT_SLOT(const void *, weights);       // XCUT_ALIGNMENT-aligned
-  XCUT_SLOT(void *, arena);               // XCUT_ALIGNMENT-aligned
-  XCUT_SLOT(xcut_tensor *, tensors);      // inputs, outputs, state, in the order of xcut_function_info.tensors
-  uint64_t arena_bytes;                   // given to run; written by plan
-  uint32_t error_tensor;                  // index into tensors, when run or plan fails
+  XCUT_SLOT(xcut_env *, env);         // may be null
+  XCUT_SLOT(const void *, weights);   // XCUT_ALIGNMENT-aligned
+  XCUT_SLOT(void *, arena);           // XCUT_ALIGNMENT-aligned
+  XCUT_SLOT(xcut_tensor *, tensors);  // inputs, outputs, state, in the order of xcut_function_info.tensors
+  uint64_t arena_bytes;               // given to run; written by plan
+  uint32_t error_tensor;              // index into tensors, when run or plan fails
   uint32_t error_dim;
   int64_t error_expected;
   int64_t error_actual;
