@@ -264,8 +264,10 @@ struct xcut_env {
 
 // One tensor of a call: row-major, no padding.
 typedef struct xcut_tensor {
-  XCUT_SLOT(void *, data);     // may be null when the tensor has no elements
-  XCUT_SLOT(int64_t *, dims);  // [rank]; the caller's for inputs, written by plan for outputs, checked by run
+  XCUT_SLOT(void *, data);  // may be null when the tensor has no elements
+  // [rank]; the caller's for inputs, written by plan for outputs. run checks the dimensions that the table leaves open;
+  // the caller makes sure of the others, as the runtime does.
+  XCUT_SLOT(int64_t *, dims);
 } xcut_tensor;
 
 // Arguments of run and plan.
