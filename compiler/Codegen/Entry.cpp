@@ -50,7 +50,6 @@ class EntryBuilder {
   // Runs `rest` unless `bad`; then the result of the function is `code` and the error is recorded.
   Value unless(Value bad, int32_t code, unsigned tensorIndex, unsigned dim, Value expected, Value actual,
                llvm::function_ref<Value()> rest);
-  using Check = std::function<llvm::Expected<Value>()>;
   llvm::Expected<Value> checkAll(unsigned next, llvm::function_ref<llvm::Expected<Value>()> rest);
   llvm::Expected<Value> dispatchAll(ArrayRef<KernelCall> calls, ArrayRef<Value> slotOffsets);
 
@@ -63,7 +62,6 @@ class EntryBuilder {
   IntegerType indexType;  // sizes are computed in 64 bit everywhere: no shape that a caller asks for wraps around
   Value call, tensors;
   llvm::DenseMap<Value, Value> hostValues;
-  std::vector<std::pair<unsigned, unsigned>> symbolOrigin;
 };
 
 LLVM::LLVMFuncOp EntryBuilder::begin(llvm::StringRef name) {
@@ -223,7 +221,6 @@ llvm::Expected<Value> EntryBuilder::checkAll(unsigned next, llvm::function_ref<l
   llvm::Error error = llvm::Error::success();
   (void)!error;
   Value result = unless(bad, XCUT_RUN_SHAPE, tensorIndex, dim, *x, *y, [&]() -> Value {
-    auto saved = hostValues;
     llvm::Expected<Value> inner = checkAll(next + 1, rest);
     if (!inner) {
       error = inner.takeError();

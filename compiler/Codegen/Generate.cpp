@@ -4,6 +4,7 @@
 #include "compiler/Codegen/Kernels.h"
 #include "compiler/Codegen/MathExpansion.h"
 #include "compiler/Plan/Structure.h"
+#include "compiler/Support/Dump.h"
 
 #include "mlir/IR/OperationSupport.h"
 #include "mlir/IR/Verifier.h"
@@ -61,16 +62,6 @@ void markNoAlias(func::FuncOp function) {
       function.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(), UnitAttr::get(function.getContext()));
 }
 
-llvm::Error dumpText(llvm::StringRef dir, llvm::StringRef name, llvm::function_ref<void(llvm::raw_ostream &)> print) {
-  if (dir.empty()) return llvm::Error::success();
-  std::string path = (dir + "/" + name).str();
-  std::error_code error;
-  llvm::raw_fd_ostream out(path, error);
-  if (error) return llvm::createStringError(path + ": " + error.message());
-  print(out);
-  return llvm::Error::success();
-}
-
 }  // namespace
 
 llvm::Expected<Program> generateProgram(ImportedModel &model, const TargetSpec &spec, const TargetDescription &target,
@@ -96,7 +87,7 @@ llvm::Expected<Program> generateProgram(ImportedModel &model, const TargetSpec &
   std::string planText;
   for (func::FuncOp function : source.getOps<func::FuncOp>()) {
     if (function.isPrivate() || function.isDeclaration()) continue;
-    llvm::Expected<FunctionPlan> plan = planFunction(function, target, planOptions);
+    llvm::Expected<FunctionPlan> plan = planFunction(function, planOptions);
     if (!plan) return plan.takeError();
     llvm::raw_string_ostream planOut(planText);
     printPlan(*plan, planOut);
@@ -123,10 +114,12 @@ llvm::Expected<Program> generateProgram(ImportedModel &model, const TargetSpec &
     program.functions.push_back(plan->info);
   }
   if (program.functions.empty()) return llvm::createStringError("the model has no public function");
-  if (llvm::Error error = dumpText(options.dumpDir, "4-plan.txt", [&](llvm::raw_ostream &out) { out << planText; }))
-    return std::move(error);
-  if (llvm::Error error = dumpText(options.dumpDir, "5-kernels.mlir", [&](llvm::raw_ostream &out) { code.print(out); }))
-    return std::move(error);
+  auto writePlan = [&](llvm::raw_pwrite_stream &out) {
+    out << planText;
+    return llvm::Error::success();
+  };
+  if (llvm::Error error = dumpPhase(options.dumpDir, "4-plan.txt", writePlan)) return std::move(error);
+  if (llvm::Error error = dumpPhase(options.dumpDir, "5-kernels.mlir", code)) return std::move(error);
   if (failed(verify(code))) return llvm::createStringError("internal: the generated code is not valid");
   if (llvm::Error error = expandMath(code, target)) return std::move(error);
   program.weights = weights.take();

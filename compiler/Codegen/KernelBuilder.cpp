@@ -230,10 +230,6 @@ void KernelBuilder::store(Value value, Value pointer, Type element, unsigned lan
   }
 }
 
-void KernelBuilder::prefetch(Value pointer) {
-  LLVM::Prefetch::create(b, loc, pointer, /*rw=*/0, /*hint=*/3, /*cache=*/1);
-}
-
 // ---- Values --------------------------------------------------------------------------------------------------------
 
 Value KernelBuilder::constant(TypedAttr value) { return arith::ConstantOp::create(b, loc, value); }

@@ -70,7 +70,6 @@ class KernelBuilder {
   // `lanes` elements, `stride` apart (0: one element for all lanes).
   mlir::Value load(mlir::Value pointer, mlir::Type element, unsigned lanes, Size stride);
   void store(mlir::Value value, mlir::Value pointer, mlir::Type element, unsigned lanes, Size stride);
-  void prefetch(mlir::Value pointer);
 
   // Values.
   mlir::Type vectorOf(mlir::Type element, unsigned lanes);

@@ -4,6 +4,7 @@
 
 #include "compiler/Codegen/Codegen.h"
 #include "compiler/Emit/Emit.h"
+#include "compiler/Support/Dump.h"
 #include "compiler/Target/Features.h"
 #include "compiler/Target/Target.h"
 
@@ -50,21 +51,6 @@ static void loadDialects(mlir::MLIRContext &context) {
                       mlir::vector::VectorDialect>();
 }
 
-// Large constants are left out of dumps: they would bury the code.
-static Error dumpPhase(const DriverOptions &options, StringRef name, mlir::ModuleOp module) {
-  if (options.dumpDir.empty()) return Error::success();
-  std::string path = (options.dumpDir + "/" + name).str();
-  std::error_code code;
-  raw_fd_ostream file(path, code);
-  if (code) return createStringError(code, path + ": " + code.message());
-  module.print(file, mlir::OpPrintingFlags().elideLargeElementsAttrs(16).elideLargeResourceString(64).assumeVerified());
-  file.flush();
-  if (!file.has_error()) return Error::success();
-  code = file.error();
-  file.clear_error();
-  return createStringError(code, path + ": " + code.message());
-}
-
 static std::string bytesText(uint64_t bytes) {
   if (bytes == XCUT_ARENA_DYNAMIC) return "as the input needs";
   if (bytes < 10 * 1024) return (Twine(bytes) + " B").str();
@@ -101,7 +87,7 @@ Error compileModel(const DriverOptions &options, raw_ostream &out) {
   loadDialects(context);
   Expected<ImportedModel> model = importModel(context, options.input, options.import);
   if (!model) return model.takeError();
-  if (Error error = dumpPhase(options, "1-import.mlir", *model->module)) return error;
+  if (Error error = dumpPhase(options.dumpDir, "1-import.mlir", *model->module)) return error;
   clock.stop();
 
   // 3. Code generation: layouts, fusion into kernels, loops on registers, packed weights, the arena. The result is a

@@ -8,6 +8,7 @@
 #include "compiler/Emit/Objects.h"
 #include "compiler/Emit/StackSizes.h"
 #include "compiler/Emit/Table.h"
+#include "compiler/Support/Dump.h"
 
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Target/TargetMachine.h"
@@ -34,16 +35,6 @@ class Stopwatch {
 };
 }  // namespace
 
-static Error dumpMlir(Program &program, const EmitOptions &options) {
-  if (options.dumpDir.empty()) return Error::success();
-  std::string name = options.dumpDir + "/6-llvm.mlir";
-  std::error_code code;
-  raw_fd_ostream file(name, code);
-  if (code) return createStringError(code, name + ": " + code.message());
-  program.code->print(file);
-  return Error::success();
-}
-
 Error emitModule(Program &program, const TargetSpec &spec, const EmitOptions &options, StringRef path,
                  std::vector<PhaseTime> &times) {
   Stopwatch watch(times);
@@ -53,7 +44,7 @@ Error emitModule(Program &program, const TargetSpec &spec, const EmitOptions &op
 
   if (Error error = lowerToLLVMDialect(program, spec, layout, options.optLevel)) return error;
   if (options.debugSymbols) addDebugInfo(program);
-  if (Error error = dumpMlir(program, options)) return error;
+  if (Error error = dumpPhase(options.dumpDir, "6-llvm.mlir", *program.code)) return error;
   watch.lap("lower to LLVM");
 
   LLVMContext context;

@@ -4,6 +4,7 @@
 #include "compiler/Emit/Objects.h"
 
 #include "compiler/Builtins/Builtins.h"
+#include "compiler/Support/Dump.h"
 
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringSet.h"
@@ -87,21 +88,8 @@ Expected<Object> compileData(Module &module, const TargetSpec &spec) {
 
 // ---- --dump-phases -------------------------------------------------------------------------------------------------
 
-static Error dump(const EmitOptions &options, const Twine &name, function_ref<Error(raw_pwrite_stream &)> write) {
-  if (options.dumpDir.empty()) return Error::success();
-  std::error_code code;
-  raw_fd_ostream file((options.dumpDir + "/" + name).str(), code);
-  if (code) return createStringError(code, options.dumpDir + "/" + name + ": " + code.message());
-  if (Error error = write(file)) return error;
-  file.flush();
-  if (!file.has_error()) return Error::success();
-  code = file.error();
-  file.clear_error();
-  return createStringError(code, options.dumpDir + "/" + name + ": " + code.message());
-}
-
 static Error dumpModule(const EmitOptions &options, const Twine &name, const Module &module) {
-  return dump(options, name, [&](raw_pwrite_stream &out) {
+  return dumpPhase(options.dumpDir, name, [&](raw_pwrite_stream &out) {
     module.print(out, nullptr);
     return Error::success();
   });
@@ -109,12 +97,12 @@ static Error dumpModule(const EmitOptions &options, const Twine &name, const Mod
 
 static Error dumpCode(const EmitOptions &options, const Twine &part, const Module &module, TargetMachine &machine,
                       const Object &object) {
-  if (Error error = dump(options, "9-code" + part + ".o", [&](raw_pwrite_stream &out) {
+  if (Error error = dumpPhase(options.dumpDir, "9-code" + part + ".o", [&](raw_pwrite_stream &out) {
         out.write(object.data(), object.size());
         return Error::success();
       }))
     return error;
-  return dump(options, "9-code" + part + ".s", [&](raw_pwrite_stream &out) {
+  return dumpPhase(options.dumpDir, "9-code" + part + ".s", [&](raw_pwrite_stream &out) {
     std::unique_ptr<Module> copy = CloneModule(module);
     return emit(*copy, machine, CodeGenFileType::AssemblyFile, out);
   });

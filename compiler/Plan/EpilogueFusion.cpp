@@ -42,7 +42,7 @@ bool Planner::mayTakeEpilogue(linalg::GenericOp op) {
 }
 
 // Joins an elementwise operation to the reduction that makes one of its inputs.
-bool Planner::tryEpilogue(linalg::GenericOp op, llvm::Error &error) {
+bool Planner::tryEpilogue(linalg::GenericOp op) {
   OpOperand *chained = nullptr;
   for (OpOperand *input : op.getDpsInputOperands())
     if (pending.count(input->get().getAsOpaquePointer())) chained = input;  // the last one: it was computed last

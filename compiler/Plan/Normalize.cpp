@@ -4,9 +4,8 @@
 // elementwise producers are inlined into their consumers where that costs nothing: one consumer, and every element
 // computed once. Producers are kept out of contractions and windows, whose kernels want their operands in memory.
 #include "compiler/Plan/Plan.h"
+#include "compiler/Support/Dump.h"
 
-#include "llvm/Support/FileSystem.h"
-#include "llvm/Support/ToolOutputFile.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "mlir/Transforms/Passes.h"
@@ -40,13 +39,6 @@ bool shouldFuse(OpOperand *operand) {
   return producer->hasOneUse() && consumer.getMatchingIndexingMap(operand).isPermutation();
 }
 
-void dump(ModuleOp module, llvm::StringRef dir, llvm::StringRef name) {
-  if (dir.empty()) return;
-  std::error_code error;
-  llvm::raw_fd_ostream out((dir + "/" + name).str(), error);
-  if (!error) module.print(out, OpPrintingFlags().elideLargeElementsAttrs().elideLargeResourceString());
-}
-
 }  // namespace
 
 llvm::Error normalizeTensorIR(ModuleOp module, llvm::StringRef dumpDir) {
@@ -61,7 +53,7 @@ llvm::Error normalizeTensorIR(ModuleOp module, llvm::StringRef dumpDir) {
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createCSEPass());
   if (failed(passes.run(module))) return llvm::createStringError("internal: canonicalisation failed");
-  dump(module, dumpDir, "2-generalized.mlir");
+  if (llvm::Error error = dumpPhase(dumpDir, "2-generalized.mlir", module)) return error;
   {
     RewritePatternSet patterns(context);
     linalg::populateElementwiseOpsFusionPatterns(patterns, shouldFuse);
@@ -72,8 +64,7 @@ llvm::Error normalizeTensorIR(ModuleOp module, llvm::StringRef dumpDir) {
   cleanup.addPass(createCanonicalizerPass());
   cleanup.addPass(createCSEPass());
   if (failed(cleanup.run(module))) return llvm::createStringError("internal: canonicalisation failed");
-  dump(module, dumpDir, "3-fused.mlir");
-  return llvm::Error::success();
+  return dumpPhase(dumpDir, "3-fused.mlir", module);
 }
 
 }  // namespace crosscut

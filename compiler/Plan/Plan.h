@@ -128,8 +128,7 @@ unsigned elementBytes(mlir::Type type);
 llvm::Error normalizeTensorIR(mlir::ModuleOp module, llvm::StringRef dumpDir);
 
 // Plans one function of a normalised module.
-llvm::Expected<FunctionPlan> planFunction(mlir::Operation *function, const TargetDescription &target,
-                                          const PlanOptions &options);
+llvm::Expected<FunctionPlan> planFunction(mlir::Operation *function, const PlanOptions &options);
 
 // Gives every arena buffer its place (see Arena.cpp).
 llvm::Error planArena(FunctionPlan &plan, const PlanOptions &options);

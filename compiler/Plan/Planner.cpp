@@ -155,9 +155,8 @@ llvm::Expected<FunctionPlan> Planner::run() {
   return std::move(plan);
 }
 
-llvm::Expected<FunctionPlan> planFunction(Operation *function, const TargetDescription &target,
-                                          const PlanOptions &options) {
-  llvm::Expected<FunctionPlan> plan = Planner(cast<func::FuncOp>(function), target).run();
+llvm::Expected<FunctionPlan> planFunction(Operation *function, const PlanOptions &options) {
+  llvm::Expected<FunctionPlan> plan = Planner(cast<func::FuncOp>(function)).run();
   if (!plan) return plan.takeError();
   if (llvm::Error error = planArena(*plan, options)) return error;
   return plan;

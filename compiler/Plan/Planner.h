@@ -17,9 +17,8 @@ bool isLinear(mlir::AffineExpr expr);
 
 class Planner {
  public:
-  Planner(mlir::func::FuncOp function, const TargetDescription &target)
+  explicit Planner(mlir::func::FuncOp function)
       : function(function),
-        target(target),
         symbols(std::make_unique<Symbols>(function.getContext())),
         shapes(*symbols),
         layout(function, shapes) {}
@@ -58,7 +57,7 @@ class Planner {
   void finish(mlir::Value value, const TensorRef &ref, mlir::Operation *op);
 
   llvm::Expected<Nest> makeNest(mlir::linalg::GenericOp op);
-  bool tryEpilogue(mlir::linalg::GenericOp op, llvm::Error &error);
+  bool tryEpilogue(mlir::linalg::GenericOp op);
   bool mayTakeEpilogue(mlir::linalg::GenericOp op);
   void flush(mlir::Value value);
   void emit(Step step);
@@ -69,7 +68,6 @@ class Planner {
   Access accessFor(const TensorRef &ref, mlir::AffineMap map, unsigned loops);
 
   mlir::func::FuncOp function;
-  const TargetDescription &target;
   std::unique_ptr<Symbols> symbols;
   Shapes shapes;
   Layout layout;

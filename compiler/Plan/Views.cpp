@@ -35,10 +35,7 @@ llvm::Error Planner::visitGeneric(linalg::GenericOp op) {
     finish(op->getResult(0), view, op);
     return llvm::Error::success();
   }
-  llvm::Error error = llvm::Error::success();
-  bool joined = tryEpilogue(op, error);
-  if (error || joined) return error;
-  llvm::consumeError(std::move(error));
+  if (tryEpilogue(op)) return llvm::Error::success();
   llvm::Expected<Nest> nest = makeNest(op);
   if (!nest) return nest.takeError();
   Step step;
