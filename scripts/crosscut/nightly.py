@@ -64,11 +64,12 @@ def compile_cell(work: Work) -> None:
     if not done.ok:
         raise CellFailure("compile", done.reason, done.shell)
     work.row["metrics"].append(_metric("compile_time", "seconds", [round(done.seconds, 4)], exact=False))
-    digest = hashlib.sha256(work.module.read_bytes()).hexdigest()
-    work.row["module"] = {"sha256": digest, "file_bytes": work.module.stat().st_size}
+    work.row["module_sha256"] = hashlib.sha256(work.module.read_bytes()).hexdigest()
     facts = module_facts(work.module)
     work.row["target"] = facts.pop("target")
-    work.row["module"].update(facts)
+    for name, value in {**facts, "file_bytes": work.module.stat().st_size}.items():
+        if value is not None:
+            work.row["metrics"].append(_metric(name, "bytes", [value], exact=True))
 
 
 def check_cell(work: Work) -> None:
@@ -92,10 +93,12 @@ def check_cell(work: Work) -> None:
         check: dict[str, Any] = {"sample": sample.name, "ok": not problem, "largest_error": largest}
         wanted = model.facts.get("directions", {}).get(sample.name)
         if wanted and arrays:
-            check["direction"] = direction(arrays[0])
-            if check["direction"] != wanted:
-                problem = f"says {check['direction']}, the picture is {wanted}" + (f"; {problem}" if problem else "")
+            check["answer"] = direction(arrays[0])
+            if check["answer"] != wanted:
+                problem = f"says {check['answer']}, expected {wanted}" + (f"; {problem}" if problem else "")
                 check["ok"] = False
+        if problem:
+            check["problem"] = problem
         work.row["checks"].append(check)
         if problem and failure is None:
             failure = CellFailure("check", f"sample {sample.name}: {problem}", done.shell)
@@ -247,17 +250,17 @@ def summary(row: dict[str, Any]) -> list[str]:
         cost = milliseconds(min(samples["time"]))
     elif "instructions" in samples:
         cost = instructions(samples["instructions"][0])
-    module = row.get("module", {})
-    says = {c["sample"]: c["direction"] for c in row.get("checks", []) if "direction" in c}
+    bytes_of = {name: values[0] for name, values in samples.items() if name.endswith("_bytes")}
+    says = {c["sample"]: c["answer"] for c in row.get("checks", []) if "answer" in c}
     compile_time = samples.get("compile_time")
     return [
         row["model"],
         row["platform"],
         row["status"],
         cost,
-        size(module.get("code_bytes")),
-        size(module.get("weight_bytes")),
-        size(module.get("arena_bytes")),
+        size(bytes_of.get("code_bytes")),
+        size(bytes_of.get("weight_bytes")),
+        size(bytes_of.get("arena_bytes")),
         f"{compile_time[0]:.2f} s" if compile_time else "-",
         ", ".join(says.values()) if says else "",
     ]

@@ -6,6 +6,7 @@ its final name first, so that a record is whole or absent.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform as machine_facts
@@ -17,15 +18,19 @@ from typing import Any
 
 from crosscut import paths
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class RecordError(Exception):
     """A record that does not match the schema, or can not be written."""
 
 
+def _time(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _time(datetime.now(UTC))
 
 
 def start(kind: str, command: list[str]) -> dict[str, Any]:
@@ -48,7 +53,13 @@ def source() -> dict[str, Any]:
         done = subprocess.run(["git", "-C", str(paths.SOURCE), *arguments], capture_output=True, text=True)
         return done.stdout.strip() if done.returncode == 0 else ""
 
-    return {"commit": git("rev-parse", "HEAD") or None, "modified": bool(git("status", "--porcelain", "-uno"))}
+    seconds, _, subject = git("log", "-1", "--format=%ct %s").partition(" ")
+    return {
+        "commit": git("rev-parse", "HEAD") or None,
+        "committed": _time(datetime.fromtimestamp(int(seconds), UTC)) if seconds else None,
+        "subject": subject or None,
+        "modified": bool(git("status", "--porcelain", "-uno")),
+    }
 
 
 def machine() -> dict[str, Any]:
@@ -65,6 +76,7 @@ def machine() -> dict[str, Any]:
         "architecture": machine_facts.machine(),
         "cpu": cpu or machine_facts.processor() or "unknown",
         "cores": len(os.sched_getaffinity(0)),
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "system": f"{machine_facts.system()} {machine_facts.release()}",
     }
 
@@ -72,10 +84,11 @@ def machine() -> dict[str, Any]:
 def compiler() -> dict[str, Any]:
     tool = paths.tool("crosscut-compile")
     if not tool.is_file():
-        return {"version": None}
+        return {"version": None, "sha256": None}
     done = subprocess.run([str(tool), "--version"], capture_output=True, text=True)
     lines = [line.strip() for line in done.stdout.splitlines() if "crosscut" in line.lower()]
-    return {"version": lines[0] if done.returncode == 0 and lines else None}
+    version = lines[0] if done.returncode == 0 and lines else None
+    return {"version": version, "sha256": hashlib.sha256(tool.read_bytes()).hexdigest()}
 
 
 def metric(name: str, unit: str, samples: list[float], *, exact: bool, better: str = "lower") -> dict[str, Any]:

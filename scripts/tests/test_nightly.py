@@ -30,9 +30,10 @@ def _rows(folder):
 def test_a_native_cell_has_times_sizes_and_directions(records_folder, capsys):
     assert nightly.main(ARGUMENTS) == 0
     (row,) = _rows(records_folder)
-    assert row["status"] == "pass" and row["module"]["code_bytes"] == 5 and row["module"]["arena_bytes"] == 64
-    assert {m["name"]: m["samples"] for m in row["metrics"]}["time"] == [0.0025] * 3
-    directions = {c["sample"]: c.get("direction") for c in row["checks"]}
+    samples = {m["name"]: m["samples"] for m in row["metrics"]}
+    assert row["status"] == "pass" and samples["code_bytes"] == [5] and samples["arena_bytes"] == [64]
+    assert samples["time"] == [0.0025] * 3
+    directions = {c["sample"]: c.get("answer") for c in row["checks"]}
     assert directions == {"upright": "upright", "turned": "turned", "noise": None}
     assert "2.500 ms" in capsys.readouterr().out
 

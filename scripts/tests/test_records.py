@@ -18,7 +18,7 @@ def _record(**row):
 
 def test_a_row_with_measurements_is_accepted(tmp_path):
     metric = records.metric("time", "seconds", [0.001, 0.0011], exact=False)
-    checks = [{"sample": "upright", "ok": True, "largest_error": 1e-7, "direction": "upright"}]
+    checks = [{"sample": "upright", "ok": True, "largest_error": 1e-7, "answer": "upright"}]
     path = records.write(_record(metrics=[metric], checks=checks), tmp_path)
     assert json.loads(path.read_text())["rows"][0]["metrics"] == [metric]
 
