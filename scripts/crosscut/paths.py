@@ -16,6 +16,9 @@ RECORDS = SOURCE / "results" / "records"
 MODELS_LOCK = SOURCE / "scripts" / "requirements-models.lock"
 EXPECTATIONS = SOURCE / "scripts" / "crosscut" / "conformance-expectations.json"
 
+# Downloaded packages, which every build tree shares.
+WHEELS = SOURCE / "build" / "wheels"
+
 HOST_PLATFORM = "x86_64-linux"
 
 

@@ -96,11 +96,25 @@ def test_the_reference_says_which_way_up_a_line_of_text_is(text):
         assert pictures.direction(session.run(None, {"x": values})[0]) == expected
 
 
-def test_wheels_come_with_version_and_hash_from_the_lock_file(tmp_path, monkeypatch):
-    lock = tmp_path / "lock"
-    lock.write_text(
-        "ab==1 \\\n    --hash=sha256:11\nabc==2 \\\n    --hash=sha256:22 \\\n    --hash=sha256:33\n    # via x\n"
-    )
-    monkeypatch.setattr(paths, "MODELS_LOCK", lock)
-    assert models._pinned("abc") == "abc==2 \\\n    --hash=sha256:22 \\\n    --hash=sha256:33\n"
-    assert models._pinned("missing") == ""
+def test_a_model_says_what_its_outputs_mean(tmp_path):
+    (tmp_path / "told.py").write_text("def words(outputs, sample):\n    return f'{sample}: {outputs[0].argmax()}'\n")
+    facts = {"answer": {"script": "told.py", "function": "words"}, "answers": {"a": "a: 2"}}
+    model = models.Model("told", tmp_path, facts)
+    assert models.answer(model, "a", [np.array([0, 1, 5])]) == model.answers["a"]
+    with pytest.raises(models.ModelError, match=r"^told: sample a: no answer: .*empty"):
+        models.answer(model, "a", [np.zeros(0)])
+    with pytest.raises(models.ModelError, match=r"^told: sample a: no answer: "):
+        models.answer(model, "a", [])
+
+
+def test_a_model_without_words_has_no_answer():
+    model = models.find("simple")
+    assert models.answer(model, "seeded", [np.zeros(10)]) is None and model.answers == {}
+
+
+@pytest.mark.parametrize("name", [name for name in models.names() if models.find(name).answers])
+def test_the_reference_gives_the_stated_answers(name):
+    model = models.get(name)
+    by_name = {sample.name: sample for sample in [*model.samples(), *model.dynamic_samples()]}
+    for sample, words in model.answers.items():
+        assert models.answer(model, sample, [np.load(path) for path in by_name[sample].outputs]) == words
