@@ -53,7 +53,11 @@ class Graph:
     def weight(self, shape: Sequence[int], deviation: float, name: str | None = None) -> str:
         """Seeded weights of the given standard deviation; the seed is the position in the model."""
         bound = math.sqrt(3.0) * deviation
-        return self.constant(uniform(len(self.initializers) + 1, shape, -bound, bound), name=name)
+        return self.spread(shape, -bound, bound, name)
+
+    def spread(self, shape: Sequence[int], low: float, high: float, name: str | None = None) -> str:
+        """Seeded values in [low, high); the seed is the position in the model."""
+        return self.constant(uniform(len(self.initializers) + 1, shape, low, high), name=name)
 
     def op(self, op_type: str, inputs: Sequence[str], output: str | None = None, **attributes: Any) -> str:
         self._names += 1

@@ -56,6 +56,33 @@ def test_mobilenetv2_is_the_published_network():
     assert weights + biases == 3_504_872
 
 
+def test_resnet50_is_the_published_network():
+    proto = onnx.load(models.get("resnet50").onnx)
+    shapes = {t.name: tuple(t.dims) for t in proto.graph.initializer}
+    kinds = [node.op_type for node in proto.graph.node]
+    assert kinds.count("Conv") == kinds.count("BatchNormalization") == 53
+    assert kinds.count("Relu") == 49 and kinds.count("Add") == 16 and proto.opset_import[0].version == 17
+    # 25,557,032 parameters in torchvision, which does not count the running means and variances.
+    counted = {n: shape for n, shape in shapes.items() if not n.endswith((".mean", ".variance"))}
+    assert sum(int(np.prod(shape)) for shape in counted.values()) == 25_557_032
+    strided = {n.name for n in proto.graph.node for a in n.attribute if a.name == "strides" and a.ints[0] == 2}
+    assert {name for name in strided if "conv" in name} == {"block3.conv2", "block7.conv2", "block13.conv2"}
+
+
+@pytest.mark.parametrize("name", ["mobilenetv2", "resnet50"])
+@pytest.mark.parametrize("sample", ["seeded", "photograph"])
+def test_the_words_about_scores_do_not_hang_on_rounding(name, sample):
+    model = models.get(name)
+    scores = np.load(next(s for s in model.samples() if s.name == sample).outputs[0])
+    second, first = np.argsort(scores.reshape(-1))[-2:]
+    allowed = 2 * (model.tolerance.atol + model.tolerance.rtol * np.abs(scores).max())
+    third = np.sort(scores.reshape(-1))[-3]
+    assert scores[0, first] - scores[0, second] > 1000 * allowed and scores[0, second] - third > 100 * allowed
+    words = models.answer(model, sample, [scores])
+    scores[0, first] -= scores[0, first] - scores[0, second] - 100 * allowed
+    assert models.answer(model, sample, [scores]) == words.replace("clearly", "hardly")
+
+
 def test_a_damaged_model_is_made_again(build):
     model = models.get("simple")
     model.onnx.write_bytes(model.onnx.read_bytes()[:-1])
