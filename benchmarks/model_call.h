@@ -1,0 +1,86 @@
+// A function of a compiled model with its inputs and expected outputs, ready to be called: what every way of measuring
+// it starts from.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "../runtime/tools/common/tools.h"
+
+// What the command line says of the model; strings are borrowed.
+struct CallOptions {
+  const char *module = nullptr;
+  const char *function = nullptr;
+  const char *device = "local-sync";
+  std::vector<const char *> inputs, expected;
+  double atol = 1e-5, rtol = 1e-5;
+  uint64_t threads = 0;
+};
+
+// Sizes of a module, for counters.
+struct CallFacts {
+  double load_us = 0;
+  uint64_t arena_bytes = 0, code_bytes = 0, weight_bytes = 0;
+};
+
+// Everything that a call needs, made once.
+class ModelCall {
+ public:
+  ~ModelCall() {
+    xcut_session_destroy(session_);
+    for (std::vector<xcut_value> *values : {&inputs_, &outputs_, &expected_})
+      for (xcut_value &value : *values) tool_value_free(&value);
+    xcut_device_destroy(device_);
+    xcut_module_unload(module_);
+  }
+
+  ModelCall() = default;
+  ModelCall(const ModelCall &) = delete;
+  ModelCall &operator=(const ModelCall &) = delete;
+
+  // Loads the module and reads the tensors; the reason when that fails, else empty.
+  std::string prepare(const CallOptions &options);
+
+  // Runs the function once. Outputs that only the data gives a size are allocated anew each time.
+  bool invoke(xcut_error *error) {
+    for (size_t i : allocated_by_call_) {
+      tool_value_free(&outputs_[i]);
+      outputs_[i].data = nullptr;
+      outputs_[i].bytes = 0;
+    }
+    return xcut_invoke(session_, inputs_.data(), static_cast<uint32_t>(inputs_.size()), outputs_.data(),
+                       static_cast<uint32_t>(outputs_.size()), error) == XCUT_OK;
+  }
+
+  // Runs once and compares; the reason when that fails, else empty.
+  std::string verify(const CallOptions &options);
+
+  // Back to the state before the first call.
+  bool reset(xcut_error *error) { return xcut_session_reset(session_, error) == XCUT_OK; }
+
+  CallFacts facts() const;
+
+  // Adds to `times` from now on; local-sync only.
+  bool measureKernels(std::vector<xcut_kernel_time> *times, xcut_error *error);
+  // Of the kernel that times[index] belongs to.
+  bool kernel(uint32_t index, xcut_kernel_description *out) const;
+
+  std::string name() const { return xcut_function_name(&function_); }
+  uint32_t threads() const { return xcut_device_threads(device_); }
+
+ private:
+  bool load(const CallOptions &options, xcut_error *error);
+  bool readTensors(const CallOptions &options, xcut_error *error);
+
+  xcut_module *module_ = nullptr;
+  xcut_device *device_ = nullptr;
+  xcut_session *session_ = nullptr;
+  xcut_function function_ = {};
+  std::vector<xcut_value> inputs_, outputs_, expected_;
+  std::unique_ptr<bool[]> has_expected_;
+  std::vector<size_t> allocated_by_call_;
+  double load_us_ = 0;
+  uint64_t arena_bytes_ = 0;
+};
