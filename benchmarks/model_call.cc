@@ -4,6 +4,8 @@
 #include <chrono>
 #include <cstdio>
 
+#include "marks.h"
+
 bool ModelCall::load(const CallOptions &options, xcut_error *error) {
   xcut_load_options load_options = {};
   load_options.allocator = xcut_allocator_system();
@@ -40,15 +42,37 @@ bool ModelCall::readTensors(const CallOptions &options, xcut_error *error) {
   return true;
 }
 
+// The session would allocate it in the first call, which then would not cost what the others do.
+bool ModelCall::lendArena(xcut_error *error) {
+  if (arena_bytes_ == 0) return true;
+  arena_.type = XCUT_TYPE_U8;
+  arena_.rank = 1;
+  arena_.dims[0] = static_cast<int64_t>(arena_bytes_);
+  return tool_value_allocate(&arena_, error) &&
+         xcut_session_set_arena(session_, arena_.data, arena_.bytes, error) == XCUT_OK;
+}
+
 std::string ModelCall::prepare(const CallOptions &options) {
   xcut_error error = {};
-  if (load(options, &error) && readTensors(options, &error)) return "";
+  if (load(options, &error) && readTensors(options, &error) && lendArena(&error)) return "";
   return error.message;
 }
 
-std::string ModelCall::verify(const CallOptions &options) {
+bool ModelCall::writeOutputs(const CallOptions &options, xcut_error *error) const {
+  if (options.outputs.size() > outputs_.size())
+    return tool_fail(error, "--output given %zu times, the function has %zu outputs", options.outputs.size(),
+                     outputs_.size());
+  for (size_t i = 0; i < options.outputs.size(); ++i)
+    if (!tool_write_npy(options.outputs[i], &outputs_[i], error)) return false;
+  return true;
+}
+
+std::string ModelCall::verify(const CallOptions &options, bool marked) {
   xcut_error error = {};
-  if (!invoke(&error)) return error.message;
+  if (marked) xcut_mark_begin(0);
+  bool done = invoke(&error);
+  if (marked) xcut_mark_end(0);
+  if (!done || !writeOutputs(options, &error)) return error.message;
   for (size_t i = 0; i < outputs_.size(); ++i) {
     if (!has_expected_[i]) continue;
     tool_comparison result = tool_compare(&outputs_[i], &expected_[i], options.atol, options.rtol);

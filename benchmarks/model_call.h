@@ -15,6 +15,7 @@ struct CallOptions {
   const char *function = nullptr;
   const char *device = "local-sync";
   std::vector<const char *> inputs, expected;
+  std::vector<const char *> outputs;  // .npy files to write
   double atol = 1e-5, rtol = 1e-5;
   uint64_t threads = 0;
 };
@@ -30,6 +31,7 @@ class ModelCall {
  public:
   ~ModelCall() {
     xcut_session_destroy(session_);
+    tool_value_free(&arena_);
     for (std::vector<xcut_value> *values : {&inputs_, &outputs_, &expected_})
       for (xcut_value &value : *values) tool_value_free(&value);
     xcut_device_destroy(device_);
@@ -54,8 +56,9 @@ class ModelCall {
                        static_cast<uint32_t>(outputs_.size()), error) == XCUT_OK;
   }
 
-  // Runs once and compares; the reason when that fails, else empty.
-  std::string verify(const CallOptions &options);
+  // Runs once, writes the outputs that were asked for and compares; the reason when that fails, else empty. `marked`
+  // puts the marks of the counting plugin around the run.
+  std::string verify(const CallOptions &options, bool marked);
 
   // Back to the state before the first call.
   bool reset(xcut_error *error) { return xcut_session_reset(session_, error) == XCUT_OK; }
@@ -73,12 +76,15 @@ class ModelCall {
  private:
   bool load(const CallOptions &options, xcut_error *error);
   bool readTensors(const CallOptions &options, xcut_error *error);
+  bool lendArena(xcut_error *error);
+  bool writeOutputs(const CallOptions &options, xcut_error *error) const;
 
   xcut_module *module_ = nullptr;
   xcut_device *device_ = nullptr;
   xcut_session *session_ = nullptr;
   xcut_function function_ = {};
   std::vector<xcut_value> inputs_, outputs_, expected_;
+  xcut_value arena_ = {};
   std::unique_ptr<bool[]> has_expected_;
   std::vector<size_t> allocated_by_call_;
   double load_us_ = 0;

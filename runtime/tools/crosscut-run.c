@@ -25,7 +25,7 @@ static const char kHelp[] =
     "  --output=@FILE.npy   once an output, in order: written there. --output=- prints it. Without: all are printed\n"
     "  --expected=VALUE     once an output, in order, or --expected=NAME=VALUE: compared with what the model computes\n"
     "  --atol=X --rtol=X    allowed difference: atol + rtol * |expected|; default 1e-5 and 1e-5\n"
-    "  --print-statistics   sizes, times and, on local-sync, the time of each kernel; to standard error\n"
+    "  --print-statistics   sizes, memory, times and, on local-sync, the time of each kernel; to standard error\n"
     "  --print-limit=N      elements of an output to print before its middle is left out (default 100, 0: all)\n"
     "  --list-drivers       names of the devices that this program knows\n"
     "  --list-devices       the same with threads and this machine's CPU features\n"
@@ -235,6 +235,20 @@ static bool check_output(const run *r, uint32_t index) {
   return false;
 }
 
+// The largest resident memory that this program has had, in bytes; 0 where the system does not say. Linux' getrusage()
+// would count what the process that started this one had, too.
+static uint64_t peak_resident_bytes(void) {
+  uint64_t kilobytes = 0;
+  FILE *file = fopen("/proc/self/status", "r");
+  if (!file) return 0;
+  char line[256];
+  while (fgets(line, sizeof line, file)) {
+    if (strncmp(line, "VmHWM:", 6) == 0) kilobytes = strtoull(line + 6, NULL, 10);
+  }
+  fclose(file);
+  return kilobytes * 1024;
+}
+
 static void print_statistics(const run *r) {
   xcut_module_description module;
   xcut_variant_description variant = {0};
@@ -252,6 +266,8 @@ static void print_statistics(const run *r) {
   fprintf(stderr, "module_bytes: %" PRIu64 "\ncode_bytes: %" PRIu32 "\nweight_bytes: %" PRIu64 "\n", module.image_bytes,
           variant.code_bytes, module.weights_bytes);
   if (status == XCUT_OK) fprintf(stderr, "arena_bytes: %" PRIu64 "\n", arena);
+  uint64_t peak = peak_resident_bytes();
+  if (peak) fprintf(stderr, "peak_rss_bytes: %" PRIu64 "\n", peak);
   fprintf(stderr, "load_ms: %.3f\ninvoke_ms: %.3f\n", (double)r->load_ns / 1e6, (double)r->invoke_ns / 1e6);
   for (uint32_t i = 0; r->times && i < r->kernel_count; ++i) {
     xcut_kernel_description kernel;
