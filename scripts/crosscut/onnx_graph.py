@@ -7,7 +7,7 @@ from numpy's generators, whose streams may change between versions.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,9 +65,14 @@ class Graph:
         self.nodes.append(helper.make_node(op_type, list(inputs), [output], name=output, **attributes))
         return output
 
-    def write(self, path: Path, inputs: dict[str, Dims], outputs: dict[str, Dims]) -> None:
+    def write(
+        self, path: Path, inputs: dict[str, Dims], outputs: dict[str, Dims], integers: Collection[str] = ()
+    ) -> None:
+        """Inputs and outputs are float32, those named in `integers` int64."""
+
         def infos(tensors: dict[str, Dims]) -> list[onnx.ValueInfoProto]:
-            return [helper.make_tensor_value_info(n, TensorProto.FLOAT, list(s)) for n, s in tensors.items()]
+            kinds = {name: TensorProto.INT64 if name in integers else TensorProto.FLOAT for name in tensors}
+            return [helper.make_tensor_value_info(n, kinds[n], list(s)) for n, s in tensors.items()]
 
         graph = helper.make_graph(self.nodes, self.name, infos(inputs), infos(outputs), self.initializers)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)], ir_version=8)

@@ -69,6 +69,34 @@ def test_resnet50_is_the_published_network():
     assert {name for name in strided if "conv" in name} == {"block3.conv2", "block7.conv2", "block13.conv2"}
 
 
+def _minilm(function):
+    return models._function(models.find("minilm"), {"script": "sentences.py", "function": function})
+
+
+def test_minilm_makes_what_sentence_transformers_makes():
+    session = models.reference_session(models.get("minilm").onnx)
+    arrays = _minilm("encode")(["This is an example sentence", "Each sentence is converted"])
+    feeds = {info.name: value for info, value in zip(session.get_inputs(), arrays, strict=True)}
+    found = session.run(None, feeds)[0]
+    assert found.shape == (2, 384) and np.allclose((found**2).sum(axis=1), 1, atol=1e-6)
+    published = [[0.0676569, 0.0634959, 0.0487131, 0.0793049], [0.0864386, 0.1027626, 0.0053945, 0.0020444]]
+    assert np.allclose(found[:, :4], published, atol=1e-6)
+    # The second alone: padding changes nothing, and the mask is heeded.
+    alone = {name: value[1:, : int(arrays[1][1].sum())] for name, value in feeds.items()}
+    assert np.allclose(session.run(None, alone)[0], found[1], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["paragraph", "sentence", "pairs"])
+def test_the_order_of_sentences_does_not_hang_on_rounding(name):
+    model = models.get("minilm")
+    sample = next(s for s in [*model.samples(), *model.dynamic_samples()] if s.name == name)
+    embeddings = np.load(sample.outputs[0])
+    cosines = sorted(_minilm("similarities")(embeddings, name).values())
+    # Two vectors of length 1, each wrong by as much as is allowed everywhere.
+    allowed = model.tolerance.atol + model.tolerance.rtol * np.abs(embeddings).max()
+    assert np.diff(cosines).min() > 2 * 2 * allowed * np.sqrt(embeddings.shape[1])
+
+
 @pytest.mark.parametrize("name", ["mobilenetv2", "resnet50"])
 @pytest.mark.parametrize("sample", ["seeded", "photograph"])
 def test_the_words_about_scores_do_not_hang_on_rounding(name, sample):
