@@ -260,8 +260,7 @@ def _open(url: str) -> Store:
                 raise StoreError(f"{shown(url)}: layout {found} of the index, not {LAYOUT}; drop its tables")
         return Store(engine)
     except (sa.exc.SQLAlchemyError, ImportError, ValueError) as error:
-        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-        raise StoreError(f"{shown(url)}: {reason}") from error
+        raise StoreError(f"{shown(url)}: {first_line(error)}") from error
 
 
 def _tune_sqlite(connection: Any, _: object) -> None:
@@ -305,6 +304,11 @@ def _result_values(row: dict[str, Any]) -> dict[str, Any]:
         "target_cpu": target.get("cpu"),
         "features": target.get("features"),
     }
+
+
+def first_line(error: Exception) -> str:
+    """What the database itself says, without the statement."""
+    return str(getattr(error, "orig", None) or error).strip().splitlines()[0]
 
 
 def shown(url: str) -> str:

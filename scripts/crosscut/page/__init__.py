@@ -4,6 +4,6 @@
 the same records make the same bytes, wherever and whenever it is written.
 """
 
-from crosscut.page.write import PageError, write
+from crosscut.page.folder import PageError, write
 
 __all__ = ["PageError", "write"]

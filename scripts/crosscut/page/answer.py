@@ -37,6 +37,9 @@ def answer(page: Overview) -> Answer:
     else:
         parts.append((f"All {total} cells pass" if total != 1 else "The one cell passes", None))
     parts += _compared(page) if page.previous else [("; there is no earlier commit to compare with", None)]
+    fixed = len(page.fixed)
+    if fixed:
+        parts += [("; ", None), (f"{fixed} {'passes' if fixed == 1 else 'pass'} again", "better")]
     absent = len(page.cells) - len(page.at_head)
     if absent:
         parts.append((f"; {count(absent, 'cell')} of the matrix {'was' if absent == 1 else 'were'} not run", None))

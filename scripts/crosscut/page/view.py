@@ -134,6 +134,10 @@ class Overview:
         failing = [view for view in self.cells if view.status == "fail"]
         return sorted(failing, key=lambda view: (not view.at_head, -(view.since.number if view.since else 0)))
 
+    @property
+    def fixed(self) -> list[CellView]:
+        return [view for view in self.cells if view.fixed]
+
     def events(self, kind: Kind) -> list[Event]:
         """Changes at the head: costs first, then by size."""
         found = [

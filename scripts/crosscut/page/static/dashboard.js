@@ -69,6 +69,7 @@
   }
 
   dialog.addEventListener("close", () => {
+    dialog.replaceChildren();
     if (LINK.test(location.hash)) history.pushState(null, "", "#");
   });
   addEventListener("popstate", follow);

@@ -89,6 +89,8 @@
       h("th", {scope: "col", class: i === 2 || i === 3 ? "number" : null}, text)))), h("tbody", {}, ...body));
   }
 
+  const error = (value) => value && Math.abs(value) < 1e-3 ? value.toExponential(1) : String(Number(value.toPrecision(3)));
+
   function answers(data) {
     if (!data.checks.length) return null;
     const rows = data.checks.map((check) => h("tr", {},
@@ -96,10 +98,11 @@
       h("td", {"data-label": "Right"}, check.ok ? "✓ yes" : "✗ no"),
       h("td", {"data-label": "Answer"}, check.answer || ""),
       h("td", {"data-label": "Largest error", class: "number"},
-        typeof check.largest_error === "number" ? check.largest_error.toPrecision(3) : ""),
+        typeof check.largest_error === "number" ? error(check.largest_error) : ""),
       h("td", {"data-label": "Problem"}, check.problem || "")));
     return h("section", {}, h("h3", {}, "What it answers"), h("table", {class: "events"}, h("thead", {}, h("tr", {},
-      ...["Sample", "Right", "Answer", "Largest error", "Problem"].map((text) => h("th", {scope: "col"}, text)))),
+      ...["Sample", "Right", "Answer", "Largest error", "Problem"].map((text, i) =>
+        h("th", {scope: "col", class: i === 3 ? "number" : null}, text)))),
       h("tbody", {}, ...rows)));
   }
 

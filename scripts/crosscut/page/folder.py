@@ -16,6 +16,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy.exc
+
 from crosscut import store
 from crosscut.page import html, metrics, view
 from crosscut.page.changes import changes
@@ -54,6 +56,9 @@ def write(records: Path, output: Path, database: str | None = None) -> Path:
                 _replace(output, folder, Path(temporary) / "before")
     except store.StoreError as error:
         raise PageError(str(error)) from error
+    except sqlalchemy.exc.SQLAlchemyError as error:  # broken inside, full or locked: it opened well
+        where = store.shown(database) if database else f"{output}.sqlite (an index, it may be deleted)"
+        raise PageError(f"{where}: {store.first_line(error)}") from error
     except OSError as error:
         raise PageError(f"{error.filename or output}: {error.strerror}") from error
     return output / "index.html"
@@ -72,7 +77,12 @@ def _check_output(output: Path) -> None:
 def _replace(output: Path, folder: Path, before: Path) -> None:
     if output.exists():
         output.rename(before)
-    folder.rename(output)
+    try:
+        folder.rename(output)
+    except OSError:
+        if before.exists():
+            before.rename(output)
+        raise
 
 
 def _write_files(index: store.Store, folder: Path) -> None:

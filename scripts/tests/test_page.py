@@ -1,0 +1,468 @@
+"""The page says what is broken, slower and larger, by the rule of changes.py, and is a pure function of the records."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import shutil
+import sqlite3
+
+import made_records as made
+import pytest
+
+from crosscut import page, store
+from crosscut.page import __main__ as command
+from crosscut.page import folder as site
+from crosscut.page import metrics, view
+from crosscut.page.answer import answer
+from crosscut.page.changes import Kind, changes
+from crosscut.page.history import History
+
+NATIVE, EMULATED = made.NATIVE, "aarch64-linux"
+
+
+def _overview(tmp_path, records):
+    """The page's content, worked out of these records."""
+    folder = made.write(tmp_path / "records", *records)
+    with store.open_file(tmp_path / "index.sqlite") as index:
+        index.update(folder)
+        history = History(index)
+        content = view.overview(history, index.refusals())
+        for cell, points in history.cells():
+            names = {name for point in points for name in point.metrics}
+            view.add(content, cell, points, {name: changes(points, name) for name in names})
+    view.finish(content)
+    return content
+
+
+def _one_cell(tmp_path, platform, *alter, runs=None):
+    """The head's value of a cell's cost; alter[i](row) changes the row of commit i, runs[i] changes its record."""
+    records = []
+    for number, change in enumerate(alter):
+        row = made.row("m", platform, build=number)
+        records.append(made.record(number, [change(row) or row], **(runs or {}).get(number, {})))
+    (cell,) = _overview(tmp_path, records).cells
+    return cell.value(metrics.COST)
+
+
+def _cost(factor):
+    return lambda row: made.scaled(row, "time" if row["platform"] == NATIVE else "instructions", factor)
+
+
+def _as_it_is(row):
+    return row
+
+
+# ---- the rule --------------------------------------------------------------------------------------------------------
+
+
+def test_one_instruction_more_is_worse_and_one_less_is_better(tmp_path):
+    def add(count):
+        def change(row):
+            row["metrics"][0]["samples"][0] += count
+            return row
+
+        return change
+
+    assert _one_cell(tmp_path / "a", EMULATED, _as_it_is, add(1)).change.kind is Kind.WORSE
+    assert _one_cell(tmp_path / "b", EMULATED, _as_it_is, add(-1)).change.kind is Kind.BETTER
+    assert _one_cell(tmp_path / "c", EMULATED, _as_it_is, add(0)).change.kind is Kind.SAME
+
+
+@pytest.mark.parametrize(
+    "factor, kind",
+    [(1.3, Kind.WORSE), (1.06, Kind.WORSE), (1.04, Kind.SAME), (0.96, Kind.SAME), (0.94, Kind.BETTER)],
+)
+def test_a_time_has_changed_beyond_five_percent(tmp_path, factor, kind):
+    value = _one_cell(tmp_path, NATIVE, _as_it_is, _as_it_is, _cost(factor))
+    assert value.change.kind is kind
+    assert value.change.ratio == pytest.approx(factor)
+
+
+def test_a_time_within_its_own_spread_is_the_same(tmp_path):
+    def noisy(row):
+        samples = row["metrics"][0]["samples"]
+        row["metrics"][0]["samples"] = [samples[0] * 1.2 * factor for factor in (1, 1.2, 1.25, 1.3, 1.35, 1.4)]
+        return row
+
+    assert _one_cell(tmp_path, NATIVE, _as_it_is, noisy).change.kind is Kind.SAME
+
+
+def test_a_time_within_the_steps_between_earlier_runs_is_the_same(tmp_path):
+    shaky = [_cost(1.0 + 0.15 * (number % 2)) for number in range(12)]
+    assert _one_cell(tmp_path / "a", NATIVE, *shaky, _cost(1.3)).change.kind is Kind.SAME
+    assert _one_cell(tmp_path / "b", NATIVE, *shaky, _cost(3.0)).change.kind is Kind.WORSE
+
+
+def test_the_way_back_from_an_outlier_is_no_improvement(tmp_path):
+    steady = [_as_it_is] * 6
+    assert _one_cell(tmp_path, NATIVE, *steady, _cost(1.4), _as_it_is).change.kind is Kind.SAME
+
+
+def test_few_samples_need_a_larger_step(tmp_path):
+    def compile_time(factor):
+        content = _overview(
+            tmp_path / str(factor),
+            [
+                made.record(0, [made.row("m", EMULATED)]),
+                made.record(1, [made.scaled(made.row("m", EMULATED, build=1), "compile_time", factor)]),
+            ],
+        )
+        return content.cells[0].values["compile_time"].change.kind
+
+    assert [compile_time(f) for f in (1.2, 1.3, 0.7)] == [Kind.SAME, Kind.WORSE, Kind.BETTER]
+
+
+def test_the_same_module_at_another_speed_is_an_event_of_the_machine(tmp_path):
+    def same_module(row):
+        row["module_sha256"] = made.row("m", NATIVE, build=0)["module_sha256"]
+        return _cost(1.5)(row)
+
+    change = _one_cell(tmp_path, NATIVE, _as_it_is, same_module).change
+    assert change.kind is Kind.OTHER
+    assert "same module" in change.why
+
+
+def test_a_time_is_compared_with_the_same_machines(tmp_path):
+    other = {"machine": {**made.record(0, [])["machine"], "cpu": "Another CPU"}}
+    change = _one_cell(tmp_path / "a", NATIVE, _as_it_is, _cost(2), runs={1: other}).change
+    assert (change.kind, change.why) == (Kind.OTHER, "first time on this machine")
+    value = _one_cell(tmp_path / "b", NATIVE, _as_it_is, _cost(2), _cost(1.5), runs={1: other})
+    assert value.change.kind is Kind.WORSE
+    assert value.change.before.run.version == 0
+
+
+def test_instructions_are_compared_across_machines(tmp_path):
+    other = {"machine": {**made.record(0, [])["machine"], "cpu": "Another CPU"}}
+    assert _one_cell(tmp_path, EMULATED, _as_it_is, _cost(2), runs={1: other}).change.kind is Kind.WORSE
+
+
+@pytest.mark.parametrize(
+    "field, value, why",
+    [
+        ("target", {"triple": "t", "cpu": "another", "features": ""}, "another CPU"),
+        ("model_sha256", made.sha("another"), "another model"),
+    ],
+)
+@pytest.mark.parametrize("platform", [NATIVE, EMULATED])
+def test_what_else_explains_a_change_is_said(tmp_path, platform, field, value, why):
+    change = _one_cell(tmp_path, platform, _as_it_is, lambda row: {**_cost(1.5)(row), field: value}).change
+    assert change.kind is Kind.OTHER
+    assert why in change.why
+
+
+def test_the_same_module_under_another_emulator_is_not_the_commits(tmp_path):
+    def emulator(row):
+        row["module_sha256"] = made.row("m", EMULATED, build=0)["module_sha256"]
+        return {**_cost(1.01)(row), "emulator": "qemu 99"}
+
+    assert "emulator" in _one_cell(tmp_path, EMULATED, _as_it_is, emulator).change.why
+
+
+def test_zero_has_no_ratio_and_is_compared_all_the_same(tmp_path):
+    records = [
+        made.record(n, [made.row("m", EMULATED, metrics=[made.metric("arena_bytes", "bytes", size, exact=True)])])
+        for n, size in enumerate((0, 8))
+    ]
+    (cell,) = _overview(tmp_path, records).cells
+    assert cell.values["arena_bytes"].change.kind is Kind.WORSE
+    assert metrics.percent(cell.values["arena_bytes"].change.ratio) == "from 0"
+
+
+# ---- versions and cells ----------------------------------------------------------------------------------------------
+
+
+def test_runs_of_one_commit_count_together(tmp_path):
+    first, again = made.record(1, [made.row("m", EMULATED)]), made.record(1, [made.row("m", EMULATED, cost=2)])
+    again["started"] = made.day(1, hour=9)
+    content = _overview(tmp_path, [made.record(0, [made.row("m", EMULATED)]), first, again])
+    assert len(content.versions) == 2
+    (cell,) = content.cells
+    assert cell.latest.run.started == made.day(1, hour=9)
+    assert cell.value(metrics.COST).change.before.run.version == 0
+
+
+def test_a_modified_tree_is_a_version_of_its_own(tmp_path):
+    records = [made.record(0, [made.row("m", EMULATED)]), made.record(0, [made.row("m", EMULATED, cost=1.5)])]
+    records[1]["source"]["modified"] = True
+    content = _overview(tmp_path, records)
+    assert [version.name for version in content.versions] == [made.commit_name(0), made.commit_name(0) + "+"]
+    assert content.cells[0].value(metrics.COST).change.kind is Kind.WORSE
+
+
+def test_measuring_an_old_commit_again_changes_the_past_alone(tmp_path):
+    records = made.history(3, ["m"], [EMULATED])
+    old = made.record(0, [made.row("m", EMULATED, cost=3)], started=made.day(9))
+    content = _overview(tmp_path, [*records, old])
+    assert content.head.name == made.commit_name(2)
+    assert content.cells[0].value(metrics.COST).change.kind is Kind.SAME
+
+
+def test_records_without_commit_times_are_in_the_order_of_their_runs(tmp_path):
+    records = made.history(3, ["m"], [EMULATED])
+    for record in records:
+        del record["source"]["committed"]
+    assert [v.name for v in _overview(tmp_path, records).versions] == [made.commit_name(n) for n in range(3)]
+
+
+def test_a_run_outside_a_repository_is_a_version(tmp_path):
+    record = made.record(0, [made.row("m", EMULATED)], source={"commit": None, "modified": False})
+    assert [version.name for version in _overview(tmp_path, [record]).versions] == ["no commit"]
+
+
+def test_models_and_platforms_are_in_the_order_of_the_latest_run(tmp_path):
+    models, platforms = ["z", "a", "k"], ["riscv64-linux", "aarch64-linux"]
+    content = _overview(tmp_path, made.history(2, models, platforms))
+    assert [cell.model for cell, _ in content.rows] == models
+    assert content.platforms == platforms
+
+
+def test_settings_of_a_model_are_lines_of_their_own(tmp_path):
+    rows = [made.row("m", NATIVE), made.row("m", NATIVE, setting="two", threads=2, device="local-task")]
+    content = _overview(tmp_path, [made.record(0, rows)])
+    assert [(cell.model, cell.details) for cell, _ in content.rows] == [
+        ("m", []),
+        ("m", ["two", "local-task", "2 threads"]),
+    ]
+    assert len({cell.id for cell in content.cells}) == 2
+
+
+def test_a_failure_says_since_when_and_when_it_passed_last(tmp_path):
+    def change(number, row):
+        return made.failing("m", EMULATED, "wrong") if number in (1, 3, 4) else row
+
+    (cell,) = _overview(tmp_path, made.history(5, ["m"], [EMULATED], change)).broken
+    assert (cell.since.number, cell.passed.number, cell.newly_broken) == (3, 2, False)
+    assert cell.reproduce == f"scripts/nightly --quick --model m --platform {EMULATED}"
+
+
+def test_a_cell_that_did_not_run_shows_its_latest_run_and_then_leaves(tmp_path):
+    def until(last):
+        return lambda number, row: row if row["model"] != "old" or number <= last else None
+
+    content = _overview(tmp_path / "a", made.history(12, ["m", "old"], [EMULATED], until(4)))
+    assert [cell.cell.model for cell in content.cells] == ["m", "old"]
+    assert [cell.at_head for cell in content.cells] == [True, False]
+    content = _overview(tmp_path / "b", made.history(12, ["m", "old"], [EMULATED], until(1)))
+    assert [cell.cell.model for cell in content.gone] == ["old"]
+
+
+# ---- the sentence ----------------------------------------------------------------------------------------------------
+
+
+def _sentence(tmp_path, *records):
+    found = answer(_overview(tmp_path, records))
+    return found.state, found.text
+
+
+def _run(number, *rows):
+    return made.record(number, list(rows))
+
+
+def test_the_sentence_without_records(tmp_path):
+    assert _sentence(tmp_path) == ("empty", "No run has been recorded yet.")
+
+
+def test_the_sentence_of_the_first_run(tmp_path):
+    run = _run(0, made.row("a", NATIVE), made.row("b", NATIVE))
+    text = "All 2 cells pass; there is no earlier commit to compare with."
+    assert _sentence(tmp_path, run) == ("good", text)
+
+
+def test_the_sentence_when_all_is_well(tmp_path):
+    runs = made.history(2, ["a", "b"], [EMULATED])
+    text = f"All 2 cells pass, and none is slower or larger than at {made.commit_name(0)}."
+    assert _sentence(tmp_path, *runs) == ("good", text)
+
+
+def test_the_sentence_when_something_is_slower_larger_and_faster(tmp_path):
+    def row(model, name, factor):
+        return made.scaled(made.row(model, EMULATED, build=1), name, factor)
+
+    before = _run(0, *(made.row(model, EMULATED) for model in "abcd"))
+    now = _run(
+        1,
+        row("a", "instructions", 1.1),
+        made.scaled(row("b", "instructions", 1.2), "code_bytes", 1.1),
+        row("c", "compile_time", 2),
+        row("d", "instructions", 0.9),
+    )
+    assert _sentence(tmp_path, before, now) == (
+        "worse",
+        f"All 4 cells pass; 2 are slower, 1 larger and 1 slower to compile than at {made.commit_name(0)}; 1 is faster.",
+    )
+
+
+def test_the_sentence_when_cells_fail_pass_again_and_are_missing(tmp_path):
+    fails = made.failing("old", NATIVE)
+    before = _run(0, made.row("a", NATIVE), fails, made.failing("fixed", NATIVE), made.row("absent", NATIVE))
+    now = _run(1, made.failing("a", NATIVE), fails, made.row("fixed", NATIVE))
+    assert _sentence(tmp_path, before, now) == (
+        "broken",
+        f"2 of 3 cells fail (1 of them new); none is slower or larger than at {made.commit_name(0)}; "
+        "1 passes again; 1 cell of the matrix was not run.",
+    )
+
+
+# ---- values as text --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "value, unit, text",
+    [
+        (0.0050794, "seconds", "5.079 ms"),
+        (0.000322, "seconds", "322.0 µs"),
+        (2.5, "seconds", "2.50 s"),
+        (107_020_000, "instructions", "107.0 M"),
+        (999, "instructions", "999"),
+        (1.5e12, "instructions", "1500.0 G"),
+        (60_200, "bytes", "60.2 KB"),
+        (0, "bytes", "0 B"),
+    ],
+)
+def test_values_read_well(value, unit, text):
+    assert metrics.shown(value, unit) == text
+
+
+@pytest.mark.parametrize(
+    "ratio, text",
+    [(1.032, "+3.2 %"), (0.88, "−12 %"), (1.00004, "+0.004 %"), (1 + 1e-9, "+<0.001 %"), (20, "+20.0 ×")],  # noqa: RUF001
+)
+def test_percents_read_well(ratio, text):
+    assert metrics.percent(ratio) == text
+
+
+# ---- the folder ------------------------------------------------------------------------------------------------------
+
+
+def _text(path):
+    """The page without its markup."""
+    return html.unescape(re.sub(r"<[^>]*>", "", path.read_text()))
+
+
+def _files(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_same_records_make_the_same_bytes(tmp_path):
+    """At once, one by one, in another order, under other names, with another index."""
+    records = made.history(4, ["a", "b"], [NATIVE, EMULATED])
+    page.write(made.write(tmp_path / "at_once", *records), tmp_path / "one")
+    folder = tmp_path / "one_by_one"
+    for number in (2, 0, 3, 1):
+        page.write(made.write(folder, records[number]), tmp_path / "other")
+    assert _files(tmp_path / "one") == _files(tmp_path / "other")
+    (tmp_path / "one.sqlite").unlink()
+    page.write(tmp_path / "at_once", tmp_path / "one")
+    assert _files(tmp_path / "one") == _files(tmp_path / "other")
+
+
+def test_every_link_of_the_page_has_its_target(tmp_path):
+    records = made.history(3, ["a", "b"], [NATIVE, EMULATED], lambda n, row: _cost(1 + n / 5)(row))
+    records[-1]["rows"][0] = made.failing("a", NATIVE)
+    text = page.write(made.write(tmp_path / "records", *records), tmp_path / "page").read_text()
+    ids = re.findall(r'\bid="([^"]+)"', text)
+    assert len(ids) == len(set(ids))
+    for link in re.findall(r'href="#([^"]+)"', text):
+        assert link.split("/")[0] in ids
+    for file in re.findall(r'(?:src|href)="([^#"]+)"', text):
+        assert (tmp_path / "page" / file).is_file()
+    for cell in re.findall(r'<td id="([^"]+)"', text):
+        assert (tmp_path / "page" / "history" / f"{cell}.js").is_file()
+    for value in re.findall(r'name="metric" value="([^"]+)"', text):
+        assert value == metrics.COST or (tmp_path / "page" / "tables" / f"{value}.js").is_file()
+
+
+def test_scripts_hold_the_points_as_the_records_have_them(tmp_path):
+    records = made.history(3, ["m"], [EMULATED])
+    page.write(made.write(tmp_path / "records", *records), tmp_path / "page")
+    (path,) = [p for p in (tmp_path / "page" / "history").iterdir() if p.name != "runs.js"]
+    _, _, data = path.read_text().removesuffix(");\n").partition(",")
+    series = {part["name"]: part for part in json.loads(data)["metrics"]}
+    wanted = [record["rows"][0]["metrics"][0]["samples"] for record in records]
+    assert [point[6] for point in series["instructions"]["points"]] == wanted
+
+
+def test_files_that_are_no_records_are_named_on_the_page(tmp_path):
+    folder = made.write(tmp_path / "records", *made.history(1, ["m"], [NATIVE]))
+    (folder / "<b>.json").write_text("{")
+    text = page.write(folder, tmp_path / "page").read_text()
+    assert "<b>.json" not in text
+    assert "<b>.json: not JSON" in html.unescape(text.replace("<code>", "").replace("</code>", ""))
+
+
+def test_metrics_that_nobody_knows_are_shown(tmp_path):
+    rows = [made.row("m", NATIVE, metrics=[made.metric("L2 misses/s", "instructions", 5, exact=True)])]
+    index = page.write(made.write(tmp_path / "records", made.record(0, rows)), tmp_path / "page")
+    assert "L2 misses/s" in _text(index)
+    assert len(list((tmp_path / "page" / "tables").iterdir())) == 1
+
+
+def test_a_folder_that_is_no_dashboard_is_left_as_it_is(tmp_path):
+    folder = made.write(tmp_path / "records", *made.history(1, ["m"], [NATIVE]))
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "index.html").write_text("my page")
+    (tmp_path / "file").write_text("")
+    for name in ("mine", "file"):
+        with pytest.raises(page.PageError, match=name):
+            page.write(folder, tmp_path / name)
+    assert (tmp_path / "mine" / "index.html").read_text() == "my page"
+
+
+def test_a_page_that_can_not_be_written_leaves_the_one_before(tmp_path, monkeypatch):
+    folder = made.write(tmp_path / "records", *made.history(1, ["m"], [NATIVE]))
+    page.write(folder, tmp_path / "page")
+    before = _files(tmp_path / "page")
+    made.write(folder, *made.history(2, ["m"], [NATIVE]))
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(site.html, "index", full)
+    with pytest.raises(page.PageError, match="No space left"):
+        page.write(folder, tmp_path / "page")
+    assert _files(tmp_path / "page") == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["page", "page.sqlite", "records"]
+
+
+def test_files_of_a_cell_that_is_gone_do_not_stay(tmp_path):
+    folder = made.write(tmp_path / "records", *made.history(1, ["m", "n"], [NATIVE]))
+    page.write(folder, tmp_path / "page")
+    shutil.rmtree(folder)
+    page.write(made.write(folder, *made.history(1, ["m"], [NATIVE])), tmp_path / "page")
+    assert not list((tmp_path / "page" / "history").glob("n-*"))
+
+
+def test_an_index_that_breaks_is_one_line(tmp_path):
+    folder = made.write(tmp_path / "records", *made.history(1, ["m"], [NATIVE]))
+    page.write(folder, tmp_path / "page")
+    with sqlite3.connect(tmp_path / "page.sqlite") as connection:
+        connection.execute("drop table measurement")
+        connection.execute("create table measurement (surprise)")
+    made.write(folder, *made.history(2, ["m"], [NATIVE]))
+    with pytest.raises(page.PageError, match=r"page\.sqlite.*may be deleted.*measurement") as caught:
+        page.write(folder, tmp_path / "page")
+    assert "\n" not in str(caught.value)
+
+
+def test_the_command_prints_where_the_page_is(tmp_path, capsys):
+    folder = made.write(tmp_path / "records", *made.history(1, ["m"], [NATIVE]))
+    assert command.main(["--records", str(folder), "--output", str(tmp_path / "page")]) == 0
+    assert capsys.readouterr().out == f"dashboard: {tmp_path / 'page' / 'index.html'}\n"
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--records", "nowhere"], "nowhere: no such folder of records"),
+        (["--database", "nonsense"], "URL"),
+        (["--database", "oracle://user:secret@host/db"], "oracle"),
+    ],
+)
+def test_the_command_says_what_is_wrong_in_one_line(tmp_path, capsys, arguments, message):
+    assert command.main(["--output", str(tmp_path / "page"), *arguments]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1
+    assert message in error and "secret" not in error
+    assert not (tmp_path / "page").exists()
