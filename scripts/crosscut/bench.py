@@ -1,4 +1,4 @@
-"""Measures one module with crosscut-bench (times, or instructions under QEMU) and asks crosscut-info what it holds."""
+"""Measures one module with crosscut-bench and crosscut-run, and asks crosscut-info what it holds."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from crosscut.models import Model, Sample
 
 TIMEOUT = 900.0
 REPETITIONS = 9
+MEMORY_SAMPLES = 3
 
 
 class BenchError(Exception):
@@ -62,25 +63,34 @@ def run_timed(command: list[str | Path], output: Path) -> list[float]:
         raise BenchError(f"{paths.relative(output)}: {error}", done.shell) from error
 
 
-def time_native(cell: Cell, model: Model, module: Path, sample: Sample, folder: Path) -> list[float]:
-    flags = arguments(model, module, sample, cell.setting.device, cell.setting.threads)
+def time_native(cell: Cell, model: Model, sample: Sample, folder: Path) -> tuple[list[float], str]:
+    """Seconds of one inference, one value a repetition, and the command."""
+    flags = arguments(model, cell.module, sample, cell.setting.device, cell.setting.threads)
     flags += ["--benchmark_min_time=0.2", f"--benchmark_repetitions={REPETITIONS}"]
-    return run_timed(runner.on_platform(cell.platform, "crosscut-bench", flags), folder / "bench.json")
+    command = runner.on_platform(cell.platform, "crosscut-bench", flags)
+    return run_timed(command, folder / "bench.json"), runner.shell(command)
 
 
-def count_instructions(cell: Cell, model: Model, module: Path, sample: Sample, folder: Path) -> int:
-    """Instructions of one inference between the benchmark's marks, counted by the QEMU plugin."""
-    folder.mkdir(parents=True, exist_ok=True)
-    counts = folder / "counts.json"
-    counts.unlink(missing_ok=True)
-    flags = [*arguments(model, module, sample, cell.setting.device, cell.setting.threads), "--iterations=1"]
-    done = runner.run(runner.on_platform(cell.platform, "crosscut-bench", flags, counts), TIMEOUT)
-    if not done.ok:
-        raise BenchError(done.reason, done.shell)
-    try:
-        return read_count(counts)
-    except (OSError, ValueError, KeyError) as error:
-        raise BenchError(f"{paths.relative(counts)}: {error}", done.shell) from error
+def memory(cell: Cell, model: Model, sample: Sample, folder: Path) -> tuple[dict[str, list[float]], str]:
+    """Bytes: peak_rss and arena_bytes of one inference by crosscut-run, where the system tells, and the command.
+
+    The program reads its own peak: what wait4() and getrusage() say of a child is at least this process's own size,
+    because Linux keeps the peak over exec.
+    """
+    flags = [f"--module={cell.module}", f"--device={cell.setting.device}", f"--threads={cell.setting.threads}"]
+    flags += [f"--input=@{path}" for path in sample.inputs]
+    flags += [f"--output=@{folder / path.name}" for path in sample.outputs]
+    command = runner.on_platform(cell.platform, "crosscut-run", [*flags, "--print-statistics"])
+    found: dict[str, list[float]] = {}
+    for _ in range(MEMORY_SAMPLES):
+        done = runner.run(command, TIMEOUT)
+        if not done.ok:
+            raise BenchError(done.reason, done.shell)
+        said = dict(line.split(": ", 1) for line in done.stderr.splitlines() if ": " in line)
+        for name, metric in (("peak_rss_bytes", "peak_rss"), ("arena_bytes", "arena_bytes")):
+            if name in said:
+                found.setdefault(metric, []).append(int(said[name]))
+    return found, runner.shell(command)
 
 
 def read_count(path: Path) -> int:

@@ -16,22 +16,44 @@ class BuildError(Exception):
     """A build failed; one line says which and where its log is."""
 
 
-def ensure(platforms: list[Platform]) -> None:
-    """Host build, then the platforms' sub-builds. Says every ten seconds how far it is."""
+def ensure(platforms: list[Platform]) -> dict[str, str]:
+    """Host build, then the platforms' sub-builds. Says every ten seconds how far it is.
+
+    Returns the platforms that could not be built, each with the reason. Raises BuildError when the host's build failed.
+    """
     host = paths.BUILD / "host"
     if not (host / "build.ninja").is_file():
         _logged(["cmake", "--preset", "host"], "configuring", paths.BUILD / "configure.log")
-    targets = ["all", *dict.fromkeys(f"platform-{p.build}" for p in platforms if p.build != "host")]
-    _logged(["cmake", "--build", str(host), "--target", *targets], "building", paths.BUILD / "build.log")
+    _logged(["cmake", "--build", str(host)], "building", paths.BUILD / "build.log")
+    names = list(dict.fromkeys(p.build for p in platforms if p.build != "host"))
+    if not names:
+        return {}
+    targets = [f"platform-{name}" for name in names]
+    log = paths.BUILD / "build-platforms.log"
+    try:
+        _logged(["cmake", "--build", str(host), "--target", *targets, "--", "-k", "0"], "building", log)
+        return {}
+    except BuildError:
+        failed: dict[str, str] = {}
+        for name in names:
+            try:
+                log = paths.BUILD / f"build-{name}.log"
+                _logged(["cmake", "--build", str(host), "--target", f"platform-{name}"], "building", log)
+            except BuildError as error:
+                failed[name] = str(error)
+        return {p.name: failed[p.build] for p in platforms if p.build in failed}
 
 
 def _logged(command: list[str], what: str, log: Path) -> None:
     log.parent.mkdir(parents=True, exist_ok=True)
     printed, last = time.monotonic(), ""
     with log.open("w") as stream:
-        process = subprocess.Popen(
-            command, cwd=paths.SOURCE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
-        )
+        try:
+            process = subprocess.Popen(
+                command, cwd=paths.SOURCE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+            )
+        except OSError as error:
+            raise BuildError(f"{command[0]}: {error.strerror}") from error
         assert process.stdout
         for line in process.stdout:
             stream.write(line)

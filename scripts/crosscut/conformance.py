@@ -64,7 +64,7 @@ class Harness:
     def _run(self, case: Any, folder: Path) -> Outcome:
         model, module = folder / "model.onnx", folder / "model.xcm"
         model.write_bytes(case.model.SerializeToString())
-        compiled = runner.run(runner.compile_command(model, module, self.platform.name), TIMEOUT)
+        compiled = runner.run(runner.compile_command(model, module, None, None, self.platform.compile), TIMEOUT)
         commands = [compiled.shell]
         if not compiled.ok:
             refused = refused_operator(compiled.stderr, case.operators) if compiled.code == 1 else None

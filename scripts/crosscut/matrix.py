@@ -1,12 +1,24 @@
 """The one definition of models × platforms × settings: benchmarks/matrix.json.
 
-Platform names are the compiler's (`crosscut-compile --target=NAME`) and the toolchains' (toolchains/NAME.cmake); a test
-keeps the three alike.
+  platforms   name: the compiler's (`crosscut-compile --target=NAME`) and that of the file of facts toolchains/NAME.cmake;
+              runner: what starts its programs, nothing for this machine; build: the folder of the build tree with its
+              programs, default NAME; compile: options of crosscut-compile in place of --target=NAME
+  also_built  toolchains that are built and tested but run no models of the matrix
+  models      a name of models/, or {name, tags}
+  settings    name; compile: options of crosscut-compile; device, threads: where it runs, default local-sync, 1;
+              shapes: "fixed" (default: those that the model names) or "dynamic"
+  selections  lists of products {models, platforms, settings}. models: "all", or names and tags, less those that
+              `without` names; platforms: "all", "native", "emulated", or names
+
+Names elsewhere (CMake's targets, scripts/test, CI) come from here; tests keep the compiler's own table and the toolchain
+files alike. `python3 -m crosscut.matrix platforms|builds|cells` prints what is in it.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
+import sys
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -26,6 +38,7 @@ class Platform:
     name: str
     build: str
     runner: tuple[str, ...]
+    compile: tuple[str, ...]
 
     @property
     def emulated(self) -> bool:
@@ -38,6 +51,7 @@ class Setting:
     compile: tuple[str, ...]
     device: str
     threads: int
+    dynamic: bool
 
 
 @dataclass(frozen=True)
@@ -52,41 +66,140 @@ class Cell:
     def key(self) -> str:
         return f"{self.model}/{self.platform.name}/{self.setting.name}"
 
+    @property
+    def name(self) -> str:
+        """As people say it."""
+        setting = "" if self.setting.name == "default" else f" ({self.setting.name})"
+        return f"{self.model}{setting} on {self.platform.name}"
+
+    @property
+    def compile(self) -> tuple[str, ...]:
+        """Options of crosscut-compile, without those for the shapes of inputs."""
+        return (*self.platform.compile, *self.setting.compile)
+
+    @property
+    def module(self) -> Path:
+        name = self.model if self.setting.name == "default" else f"{self.model}.{self.setting.name}"
+        return paths.module_path(self.platform.name, name)
+
 
 class Matrix:
     def __init__(self, facts: dict[str, Any]) -> None:
-        self.platforms = {p["name"]: Platform(p["name"], p["build"], tuple(p["runner"])) for p in facts["platforms"]}
-        self.models: list[str] = facts["models"]
-        self.settings = {
-            s["name"]: Setting(s["name"], tuple(s["compile"]), s["device"], s["threads"]) for s in facts["settings"]
-        }
-        self.selections: dict[str, Any] = facts["selections"]
-        if len(self.platforms) != len(facts["platforms"]):
-            raise MatrixError("matrix: a platform's name occurs twice")
+        keys = {"platforms", "models", "settings", "selections"}
+        _keys(facts, "the matrix", keys, keys | {"also_built"})
+        self.platforms = {p.name: p for p in map(_platform, facts["platforms"])}
+        self.also_built: list[str] = facts.get("also_built", [])
+        models = [{"name": m} if isinstance(m, str) else m for m in facts["models"]]
+        for model in models:
+            _keys(model, "a model", {"name"}, {"name", "tags"})
+        self.tags = {m["name"]: frozenset(m.get("tags", [])) for m in models}
+        self.settings = {s.name: s for s in map(_setting, facts["settings"])}
+        self.selections: dict[str, list[dict[str, Any]]] = facts["selections"]
+        for what in ("platforms", "models", "settings"):
+            if len({"platforms": self.platforms, "models": self.tags, "settings": self.settings}[what]) != len(
+                facts[what]
+            ):
+                raise MatrixError(f"matrix: {what}: a name occurs twice")
+        for tag in frozenset().union(*self.tags.values()) & {"all", *self.tags}:
+            raise MatrixError(f"matrix: tag {tag!r} is a model's name, or 'all'")
+        for selection in self.selections:
+            self.select(selection)
+
+    @property
+    def models(self) -> list[str]:
+        return list(self.tags)
+
+    @property
+    def builds(self) -> list[str]:
+        """Platforms with a build of their own, beside the host's: those that have a toolchain file."""
+        return [
+            n for n in [*self.platforms, *self.also_built] if (paths.SOURCE / "toolchains" / f"{n}.cmake").is_file()
+        ]
 
     def platform(self, name: str) -> Platform:
         return _pick(self.platforms, name, "platform")
 
-    def select(self, selection: str, models: list[str] | None = None, platforms: list[str] | None = None) -> list[Cell]:
-        """The cells of a selection, cut down to the models and platforms named, platforms innermost."""
-        chosen = _pick(self.selections, selection, "selection")
-
-        def names(key: str, every: list[str]) -> list[str]:
-            return every if chosen[key] == "all" else chosen[key]
-
-        rows = names("models", self.models)
-        columns = names("platforms", list(self.platforms))
-        for wanted, known, what in ((models, rows, "model"), (platforms, columns, "platform")):
+    def select(
+        self,
+        selection: str,
+        models: list[str] | None = None,
+        platforms: list[str] | None = None,
+        settings: list[str] | None = None,
+    ) -> list[Cell]:
+        """The cells of a selection, cut down to the models, platforms and settings named; each once, in its order."""
+        cells: dict[str, Cell] = {}
+        for block in _pick(self.selections, selection, "selection"):
+            _keys(block, f"selection {selection}", {"models", "platforms", "settings"}, {*block, "without"})
+            for model in self._models(block["models"], block.get("without", [])):
+                for setting in (_pick(self.settings, name, "setting") for name in block["settings"]):
+                    for platform in self._platforms(block["platforms"]):
+                        if platform.emulated and setting.threads != 1:
+                            raise MatrixError(f"matrix: {setting.name} on {platform.name}: counts need one thread")
+                        cell = Cell(model, platform, setting)
+                        cells.setdefault(cell.key, cell)
+        for what, wanted, known in (
+            ("model", models, {c.model for c in cells.values()}),
+            ("platform", platforms, {c.platform.name for c in cells.values()}),
+            ("setting", settings, {c.setting.name for c in cells.values()}),
+        ):
             for name in wanted or []:
-                _pick(dict.fromkeys(known), name, what)
-        return [
-            Cell(model, self.platform(platform), _pick(self.settings, setting, "setting"))
-            for model in rows
-            if not models or model in models
-            for setting in names("settings", list(self.settings))
-            for platform in columns
-            if not platforms or platform in platforms
+                _pick(dict.fromkeys(sorted(known)), name, what)
+        found = [
+            cell
+            for cell in cells.values()
+            if (not models or cell.model in models)
+            and (not platforms or cell.platform.name in platforms)
+            and (not settings or cell.setting.name in settings)
         ]
+        if not found:
+            raise MatrixError(f"matrix: selection {selection!r} has no such cell")
+        return found
+
+    def _models(self, wanted: str | list[str], without: list[str]) -> list[str]:
+        known = {*self.tags, *frozenset().union(*self.tags.values())}
+        for name in [*([] if wanted == "all" else wanted), *without]:
+            _pick(dict.fromkeys(sorted(known)), name, "model or tag")
+        return [
+            name
+            for name, tags in self.tags.items()
+            if (wanted == "all" or {name, *tags} & set(wanted)) and not {name, *tags} & set(without)
+        ]
+
+    def _platforms(self, wanted: str | list[str]) -> list[Platform]:
+        every = list(self.platforms.values())
+        if wanted in ("all", "native", "emulated"):
+            return [p for p in every if wanted == "all" or p.emulated == (wanted == "emulated")]
+        return [self.platform(name) for name in wanted]
+
+
+def _platform(facts: dict[str, Any]) -> Platform:
+    _keys(facts, "a platform", {"name", "runner"}, {"name", "runner", "build", "compile"})
+    name = facts["name"]
+    # What no --target means is this machine's CPU: what people who run here are after.
+    default = {} if name == paths.HOST_PLATFORM else {"target": name}
+    options = _options(facts.get("compile", default))
+    return Platform(name, facts.get("build", name), tuple(facts["runner"]), options)
+
+
+def _setting(facts: dict[str, Any]) -> Setting:
+    _keys(facts, "a setting", {"name"}, {"name", "compile", "device", "threads", "shapes"})
+    shapes = facts.get("shapes", "fixed")
+    if shapes not in ("fixed", "dynamic"):
+        raise MatrixError(f"matrix: setting {facts['name']}: shapes {shapes!r}; there are: fixed, dynamic")
+    device, threads = facts.get("device", "local-sync"), facts.get("threads", 1)
+    return Setting(facts["name"], _options(facts.get("compile", {})), device, threads, shapes == "dynamic")
+
+
+def _options(facts: dict[str, Any]) -> tuple[str, ...]:
+    """{"opt": 1} → --opt=1; CMake makes the arguments of add_model() of the same facts."""
+    return tuple(f"--{name}={value}" for name, value in facts.items())
+
+
+def _keys(facts: dict[str, Any], what: str, needed: set[str], known: set[str]) -> None:
+    for name in sorted(needed - set(facts)):
+        raise MatrixError(f"matrix: {what} lacks {name!r}: {json.dumps(facts)[:80]}")
+    for name in sorted(set(facts) - known):
+        raise MatrixError(f"matrix: {what}: unknown {name!r}; there are: {', '.join(sorted(known))}")
 
 
 def _pick(known: dict[str, Any], name: str, what: str) -> Any:
@@ -99,5 +212,30 @@ def _pick(known: dict[str, Any], name: str, what: str) -> Any:
 def load(path: Path = paths.MATRIX) -> Matrix:
     try:
         return Matrix(json.loads(path.read_text()))
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise MatrixError(f"{paths.relative(path)}: {error!r}") from error
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="crosscut.matrix", description="Prints names of benchmarks/matrix.json.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("platforms", help="the platforms that run models")
+    commands.add_parser("builds", help="the platforms that are built beside the host")
+    cells = commands.add_parser("cells", help="model/platform/setting of a selection")
+    cells.add_argument("selection", nargs="?", default="full")
+    options = parser.parse_args(arguments)
+    try:
+        table = load()
+        if options.command == "cells":
+            found = [cell.key for cell in table.select(options.selection)]
+        else:
+            found = table.builds if options.command == "builds" else list(table.platforms)
+    except MatrixError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print("\n".join(found))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

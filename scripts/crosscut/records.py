@@ -106,6 +106,21 @@ def validate(record: dict[str, Any]) -> None:
         raise RecordError(f"{where}: {error.message}") from error
 
 
+def latest(kind: str, count: int) -> list[dict[str, Any]]:
+    """The newest records of a kind in the usual folder, newest first; those of another schema are passed over."""
+    found: list[dict[str, Any]] = []
+    for path in sorted(paths.RECORDS.glob(f"*-{kind}*.json"), reverse=True):
+        if len(found) == count:
+            break
+        try:
+            record = json.loads(path.read_text())
+        except (OSError, ValueError):
+            continue
+        if isinstance(record, dict) and record.get("schema") == SCHEMA_VERSION and isinstance(record.get("rows"), list):
+            found.append(record)
+    return found
+
+
 def write(record: dict[str, Any], folder: Path | None = None) -> Path:
     """Checks and writes the record; returns its path, <folder>/<started>-<kind>.json."""
     record["finished"] = now()

@@ -6,14 +6,17 @@ A program that ends by a signal, runs out of time or can not be started is a res
 from __future__ import annotations
 
 import os
+import re
 import shlex
+import shutil
 import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from crosscut import paths
@@ -56,17 +59,13 @@ class Result:
 
     @property
     def shell(self) -> str:
-        """The command as people type it in the source tree."""
-        return shlex.join(
-            paths.relative(part) if part.startswith("/") else _relative_option(part) for part in self.command
-        )
+        return shell(self.command)
 
 
-def _relative_option(part: str) -> str:
-    head, equals, tail = part.partition("=")
-    at = "@" if tail.startswith("@/") else ""
-    return (
-        f"{head}{equals}{at}{paths.relative(tail[len(at) :])}" if equals and tail[len(at) :].startswith("/") else part
+def shell(command: Sequence[str | Path]) -> str:
+    """A command as people type it in the source tree: --input=@build/x.npy, -plugin build/a.so,out=build/b.json."""
+    return shlex.join(
+        re.sub(r"(^|=@?|,)(/[^,=]*)", lambda match: match[1] + paths.relative(match[2]), str(part)) for part in command
     )
 
 
@@ -111,6 +110,14 @@ def _kill_group(group: int) -> None:
         os.killpg(group, signal.SIGKILL)
 
 
+@cache
+def _die_with_parent() -> tuple[str, ...]:
+    """Starts a program so that the kernel ends it when this process is killed: nothing of ours may run on for minutes
+    beside the next call. (util-linux' setpriv; without it programs start by themselves.)"""
+    program = shutil.which("setpriv")
+    return (program, "--pdeathsig", "KILL", "--") if program else ()
+
+
 def run(command: list[str | Path], timeout: float = 600.0) -> Result:
     argv = tuple(str(part) for part in command)
     start = time.monotonic()
@@ -124,7 +131,11 @@ def run(command: list[str | Path], timeout: float = 600.0) -> Result:
         raise Stopped
     try:
         process = subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+            [*_die_with_parent(), *argv] if shutil.which(argv[0]) else argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
         )
     except OSError as error:
         return result(None, None, None, f"{paths.relative(argv[0])}: {error.strerror}")
@@ -155,11 +166,15 @@ def on_platform(platform: Platform, program: str, arguments: list[str], counts: 
 
 
 def compile_command(
-    model: Path, output: Path, target: str, shapes: dict[str, list[int]] | None = None, options: tuple[str, ...] = ()
+    model: Path,
+    output: Path,
+    target: str | None,
+    shapes: dict[str, list[int]] | None = None,
+    options: tuple[str, ...] = (),
 ) -> list[str | Path]:
     """The compiler's command. The native platform is compiled for this machine, which is what no --target means."""
     command: list[str | Path] = [paths.tool("crosscut-compile"), model, "-o", output]
-    if target != paths.HOST_PLATFORM:
+    if target and target != paths.HOST_PLATFORM:
         command.append(f"--target={target}")
     for name, dims in (shapes or {}).items():
         command.append(f"--input-shape={name}={'x'.join(map(str, dims))}")

@@ -140,7 +140,7 @@ class Verifier:
 
         path, module = self.folder / "model.onnx", self.folder / "model.xcm"
         path.write_bytes(model.SerializeToString())
-        compiled = runner.run(runner.compile_command(path, module, self.platform.name, self.shapes), TIMEOUT)
+        compiled = runner.run(runner.compile_command(path, module, None, self.shapes, self.platform.compile), TIMEOUT)
         if not compiled.ok:
             raise VerifyError(f"compile: {compiled.reason}")
         names = [output.name for output in model.graph.output]

@@ -16,7 +16,7 @@ needs_compiler = pytest.mark.skipif(
 
 def _compile(name, platform, folder, shapes=None):
     model, module = models.get(name), folder / f"{name}.xcm"
-    done = runner.run(runner.compile_command(model.onnx, module, platform.name, shapes or model.fixed_shapes))
+    done = runner.run(runner.compile_command(model.onnx, module, None, shapes or model.fixed_shapes, platform.compile))
     assert done.ok, f"{done.reason}\n{done.shell}"
     return model, module
 

@@ -1,0 +1,135 @@
+"""The closing tables of a night: is anything broken, what does each model cost where, and what does it need."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from crosscut.table import render, size
+
+Row = dict[str, Any]
+
+# Floors that a newcomer should see at once when one is missed.
+COMPILE_SECONDS = 10.0
+RSS_ALLOWANCE = 6e6  # beyond weights and arena
+
+
+def samples(row: Row) -> dict[str, list[float]]:
+    return {m["name"]: m["samples"] for m in row.get("metrics", [])}
+
+
+def cost(row: Row) -> str:
+    """Milliseconds natively, instructions under QEMU, of a row that passed."""
+    found = samples(row)
+    if "time" in found:
+        return f"{_digits(min(found['time']) * 1e3)} ms"
+    return f"{_digits(found['instructions'][0] / 1e6)} M" if "instructions" in found else ""
+
+
+def _digits(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def status(row: Row) -> str:
+    return f"ok {cost(row)}".strip() if row["status"] == "pass" else f"FAIL {row.get('phase', '')}".strip()
+
+
+def label(row: Row) -> str:
+    return row["model"] if row["setting"] == "default" else f"{row['model']} {row['setting']}"
+
+
+def platforms_table(rows: list[Row]) -> str:
+    """Models down, platforms across; nothing where a cell was not asked for."""
+    platforms = list(dict.fromkeys(row["platform"] for row in rows))
+    cells: dict[str, dict[str, str]] = {}
+    for row in rows:
+        cells.setdefault(label(row), {})[row["platform"]] = status(row)
+    short = [name.removesuffix("-linux") for name in platforms]
+    body = [[name, *(found.get(platform, "") for platform in platforms)] for name, found in cells.items()]
+    return render(["", *short], body, right=tuple(range(1, len(platforms) + 1)))
+
+
+NEEDS = ["", "code", "weights", "arena", "module", "peak RSS", "allowed", "compile", "answers"]
+
+
+def needs_table(rows: list[Row]) -> str:
+    """What a model needs: sizes over its platforms, memory natively, the longest compile time, what its outputs say."""
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(label(row), []).append(row)
+    return render(NEEDS, [_needs(name, found) for name, found in groups.items()], right=tuple(range(1, 8)))
+
+
+def _needs(name: str, rows: list[Row]) -> list[str]:
+    values = [samples(row) for row in rows]
+
+    def span(metric: str) -> str:
+        found = sorted({v[metric][0] for v in values if metric in v})
+        texts = list(dict.fromkeys(size(x) for x in (found[:1] + found[-1:])))
+        if len(texts) == 2 and texts[0].split()[1] == texts[1].split()[1]:
+            texts[0] = texts[0].split()[0]
+        return "-".join(texts) if texts else "-"
+
+    native = next((v for v in values if "peak_rss" in v), {})
+    rss = min(native["peak_rss"]) if native else None
+    allowed = rss_allowed(native)
+    compile_time = max((min(v["compile_time"]) for v in values if "compile_time" in v), default=None)
+    return [
+        name,
+        span("code_bytes"),
+        span("weight_bytes"),
+        span("arena_bytes"),
+        span("file_bytes"),
+        size(rss) + " !" * bool(rss and allowed and rss > allowed),
+        size(allowed),
+        "-" if compile_time is None else f"{compile_time:.2f} s" + " !" * (compile_time > COMPILE_SECONDS),
+        answers(rows),
+    ]
+
+
+def rss_allowed(found: dict[str, list[float]]) -> float | None:
+    parts = [found[name][0] for name in ("weight_bytes", "arena_bytes") if name in found]
+    return sum(parts) + RSS_ALLOWANCE if len(parts) == 2 else None
+
+
+def answers(rows: list[Row]) -> str:
+    """What the outputs say, when they say the same everywhere."""
+    said = [tuple(c["answer"] for c in row.get("checks", []) if c.get("answer")) for row in rows]
+    said = [answer for answer in said if answer]
+    if not said:
+        return ""
+    text = ", ".join(dict.fromkeys(said[0])) if len(set(said)) == 1 else "differ between platforms"
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def failures(rows: list[Row]) -> str:
+    """Why, and the two commands: the cell again, and the bare program of the step that failed."""
+    lines = []
+    for row in rows:
+        if row["status"] == "pass":
+            continue
+        lines += [
+            "",
+            f"FAIL {label(row)} on {row['platform']}, {row['phase']}: {row['reason']}",
+            f"  {row['reproduce']}",
+        ]
+        commands = list(row.get("commands", {}).values())
+        lines += [f"  {commands[-1]}"] if commands else []
+    return "\n".join(lines)
+
+
+def text(rows: list[Row]) -> str:
+    failed = sum(row["status"] != "pass" for row in rows)
+    parts = [
+        platforms_table(rows),
+        "",
+        "ok: right on every sample; then milliseconds natively, instructions under QEMU",
+        "",
+    ]
+    parts += [
+        needs_table(rows),
+        "",
+        "sizes over all platforms; memory natively, allowed: weights + arena + 6 MB; compile: longest; !: above",
+    ]
+    if failed:
+        parts.append(failures(rows))
+    return "\n".join(parts)

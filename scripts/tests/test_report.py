@@ -1,0 +1,52 @@
+"""The closing tables say at a glance what is broken, and what a model needs."""
+
+from __future__ import annotations
+
+from crosscut import records, report
+
+
+def _row(platform="x86_64-linux", status="pass", setting="default", answer=None, **metrics):
+    row = {"model": "m", "platform": platform, "setting": setting, "status": status, "reproduce": "scripts/nightly"}
+    row["metrics"] = [records.metric(name, "bytes", values, exact=True) for name, values in metrics.items()]
+    row["checks"] = [{"sample": "s", "ok": True, **({"answer": answer} if answer else {})}]
+    if status == "fail":
+        row.update(phase="run", reason="ended by SIGILL", commands={"compile": "c", "run": "qemu-x m.xcm"})
+    return row
+
+
+def test_platforms_stand_side_by_side_and_settings_one_below_the_other():
+    rows = [
+        _row(time=[0.005, 0.004]),
+        _row("aarch64-linux", instructions=[107015842]),
+        _row(setting="threads2", time=[0.0025]),
+        _row("armv7-linux", "fail"),
+    ]
+    lines = report.platforms_table(rows).splitlines()
+    assert lines[0].split() == ["x86_64", "aarch64", "armv7"]
+    assert lines[2].split() == ["m", "ok", "4", "ms", "ok", "107", "M", "FAIL", "run"]
+    assert lines[3].split() == ["m", "threads2", "ok", "2.5", "ms"]
+
+
+def test_a_failure_has_its_reason_and_two_commands():
+    text = report.text([_row("armv7-linux", "fail")])
+    assert "FAIL m on armv7-linux, run: ended by SIGILL\n  scripts/nightly\n  qemu-x m.xcm" in text
+
+
+def test_memory_and_compile_time_above_their_limits_are_marked():
+    fits = {"weight_bytes": [10e6], "arena_bytes": [2e6], "peak_rss": [17e6], "compile_time": [3.0, 2.0]}
+    line = report.needs_table([_row(**fits)]).splitlines()[-1]
+    assert "17.0 MB" in line and "18.0 MB" in line and "2.00 s" in line and "!" not in line
+    above = report.needs_table([_row(**{**fits, "peak_rss": [19e6], "compile_time": [11.0]})]).splitlines()[-1]
+    assert "19.0 MB !" in above and "11.00 s !" in above
+
+
+def test_sizes_are_spans_over_the_platforms_and_time_the_longest():
+    one = _row(code_bytes=[43600], compile_time=[1.0])
+    two = _row("aarch64-linux", code_bytes=[60200], compile_time=[2.5])
+    line = report.needs_table([one, two]).splitlines()[-1]
+    assert "43.6-60.2 KB" in line and "2.50 s" in line
+
+
+def test_answers_that_differ_between_platforms_are_said():
+    assert "upright" in report.needs_table([_row(answer="upright"), _row("armv7-linux", answer="upright")])
+    assert "differ" in report.needs_table([_row(answer="upright"), _row("armv7-linux", answer="turned")])
