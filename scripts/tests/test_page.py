@@ -72,7 +72,7 @@ def test_one_instruction_more_is_worse_and_one_less_is_better(tmp_path):
 
 @pytest.mark.parametrize(
     "factor, kind",
-    [(1.3, Kind.WORSE), (1.06, Kind.WORSE), (1.04, Kind.SAME), (0.96, Kind.SAME), (0.94, Kind.BETTER)],
+    [(1.3, Kind.WORSE), (1.051, Kind.WORSE), (1.049, Kind.SAME), (0.951, Kind.SAME), (0.949, Kind.BETTER)],
 )
 def test_a_time_has_changed_beyond_five_percent(tmp_path, factor, kind):
     value = _one_cell(tmp_path, NATIVE, _as_it_is, _as_it_is, _cost(factor))
@@ -197,6 +197,12 @@ def test_measuring_an_old_commit_again_changes_the_past_alone(tmp_path):
     content = _overview(tmp_path, [*records, old])
     assert content.head.name == made.commit_name(2)
     assert content.cells[0].value(metrics.COST).change.kind is Kind.SAME
+
+
+def test_an_old_commit_that_was_never_measured_goes_into_the_past(tmp_path):
+    records = made.history(3, ["m"], [EMULATED])
+    records[1]["started"] = made.day(9)
+    assert [v.name for v in _overview(tmp_path, records).versions] == [made.commit_name(n) for n in range(3)]
 
 
 def test_records_without_commit_times_are_in_the_order_of_their_runs(tmp_path):

@@ -192,7 +192,15 @@ def test_a_link_to_nothing_says_so(browser, index):
 
 
 @pytest.mark.parametrize("viewport", [WIDE, NARROW])
-def test_nothing_makes_the_page_wider_than_the_window(browser, index, viewport):
+def test_nothing_makes_the_page_wider_than_the_window(browser, tmp_path, viewport):
+    def long_reason(number, row):
+        return made.failing(row["model"], EMULATED, "x" * 500) if row["platform"] == EMULATED else row
+
+    records = made.history(2, ["slow", "a_model_with_a_long_name_" * 4], made.PLATFORMS * 2, long_reason)
+    for record in records:
+        for number, row in enumerate(record["rows"]):
+            row["platform"] += f"-{number // 8 % 2}" if number // 8 % 2 else ""
+    index = dashboard.write(made.write(tmp_path / "records", *records), tmp_path / "page")
     with Visit(browser, index, viewport=viewport) as page:
         assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
         _cell(page, "slow", NATIVE).click()
