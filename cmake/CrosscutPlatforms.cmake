@@ -1,12 +1,16 @@
 # The target `platforms`: the runtime and programs of each platform, as sub-builds beside this one (build/host ->
 # build/<platform>). A sub-build needs neither the compiler nor LLVM; it is configured once and built at every call.
-set(CROSSCUT_PLATFORMS x86_64-linux i686-linux armv7-linux aarch64-linux riscv64-linux riscv64-v128-linux
-  riscv64-v256-linux riscv64-v512-linux cortex-m4-mps2 CACHE STRING "Platforms that the target `platforms` builds")
+include(CrosscutMatrix)
+set(CROSSCUT_SUBBUILDS "" CACHE STRING "Platforms that the target `platforms` builds; empty: those of the matrix")
+set(platforms ${CROSSCUT_SUBBUILDS})
+if(NOT platforms)
+  set(platforms ${CROSSCUT_MATRIX_BUILDS})
+endif()
 
 # One sub-build at a time: each uses all cores by itself.
 set_property(GLOBAL APPEND PROPERTY JOB_POOLS platforms=1)
 add_custom_target(platforms)
-foreach(platform IN LISTS CROSSCUT_PLATFORMS)
+foreach(platform IN LISTS platforms)
   set(binary_dir ${CROSSCUT_SUBBUILD_ROOT}/${platform})
   add_custom_command(OUTPUT ${binary_dir}/build.ninja
     COMMAND ${CMAKE_COMMAND} --preset ${platform} -B ${binary_dir} -DCROSSCUT_DEPS_DIR=${CROSSCUT_DEPS_DIR}

@@ -11,7 +11,7 @@
               `without` names; platforms: "all", "native", "emulated", or names
 
 Names elsewhere (CMake's targets, scripts/test, CI) come from here; tests keep the compiler's own table and the toolchain
-files alike. `python3 -m crosscut.matrix platforms|builds|cells` prints what is in it.
+files alike. `python3 -m crosscut.matrix platforms|builds|cells` prints names of it.
 """
 
 from __future__ import annotations
@@ -218,18 +218,22 @@ def load(path: Path = paths.MATRIX) -> Matrix:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="crosscut.matrix", description="Prints names of benchmarks/matrix.json.")
+    parser.add_argument("--file", type=Path, default=paths.MATRIX, help="another matrix")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("platforms", help="the platforms that run models")
-    commands.add_parser("builds", help="the platforms that are built beside the host")
+    builds = commands.add_parser("builds", help="the platforms that are built beside the host")
+    builds.add_argument("--tested", action="store_true", help="only those whose tests run by themselves")
     cells = commands.add_parser("cells", help="model/platform/setting of a selection")
     cells.add_argument("selection", nargs="?", default="full")
     options = parser.parse_args(arguments)
     try:
-        table = load()
+        table = load(options.file)
         if options.command == "cells":
             found = [cell.key for cell in table.select(options.selection)]
+        elif options.command == "builds":
+            found = [name for name in table.builds if not (options.tested and name in table.also_built)]
         else:
-            found = table.builds if options.command == "builds" else list(table.platforms)
+            found = list(table.platforms)
     except MatrixError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
