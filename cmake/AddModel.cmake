@@ -9,7 +9,7 @@ include_guard(GLOBAL)
 
   add_model(<name> SOURCE <file>
             [TARGET <triple or platform> | PLATFORMS <platform>...]
-            [CPU <name>] [FEATURES <+f|-f>...] [FORMAT elf]
+            [CPU <name>] [FEATURES <+f|-f>...] [FORMAT elf|static] [ABI <name>] [WEIGHTS_SECTION <section>]
             [INPUT_SHAPES <input=1x3x224x224>...] [FAVOR latency|min-peak-memory] [MAX_ARENA <size>] [OPT 0|1|2|3]
             [DEBUG_SYMBOLS] [DEPENDS <file>...])
 
@@ -18,19 +18,26 @@ include_guard(GLOBAL)
   ``TARGET``     what to compile for; default: this machine, in a cross build the platform of the toolchain file.
   ``PLATFORMS``  several at once: one target <name>-<platform> each, and <name> for all of them.
   ``CPU``        a CPU of LLVM's, ``host`` or ``generic``; default: this machine's, or the platform's.
+  ``FORMAT``     ``elf``: a module that the runtime loads (the default). ``static``: a library: programs link the target
+                 <name>, include "<name>.h" and call <name>_run(); nothing is loaded, and no runtime is needed. Letters
+                 that a C identifier lacks become '_' in functions.
+  ``ABI``        with static: how the program passes floats, as the compilers' -mfloat-abi or -mabi have it; default: as
+                 the target's triple says.
+  ``WEIGHTS_SECTION``  with static: the section of the weights; default: .rodata.<name>_weights.
   ``DEPENDS``    further files that the model reads (external data), as exact dependencies.
 
   Other arguments are the options of crosscut-compile of the same names.
 
   Each module is built by one command that depends on the model, DEPENDS and the compiler, and on nothing else.
-  Properties of each target that has a module: ``CROSSCUT_MODULE`` (absolute path), ``CROSSCUT_TARGET`` (as given, empty
-  for this machine). <name> with PLATFORMS has ``CROSSCUT_MODELS``, the targets behind it.
+  Properties of each target that has a module: ``CROSSCUT_MODULE`` (absolute path, of the archive for static),
+  ``CROSSCUT_FORMAT``, ``CROSSCUT_TARGET`` (as given, empty for this machine). <name> with PLATFORMS has
+  ``CROSSCUT_MODELS``, the targets behind it.
 
   Errors at configure time: unknown or missing arguments, a SOURCE that is not there, an unknown target or CPU.
 #]]
 function(add_model name)
   set(options DEBUG_SYMBOLS)
-  set(single SOURCE TARGET CPU FORMAT FAVOR MAX_ARENA OPT)
+  set(single SOURCE TARGET CPU FORMAT ABI WEIGHTS_SECTION FAVOR MAX_ARENA OPT)
   set(multiple PLATFORMS FEATURES INPUT_SHAPES DEPENDS)
   cmake_parse_arguments(PARSE_ARGV 1 arg "${options}" "${single}" "${multiple}")
   set(where "add_model(${name})")
@@ -41,7 +48,12 @@ function(add_model name)
   if(DEFINED arg_TARGET AND DEFINED arg_PLATFORMS)
     message(FATAL_ERROR "${where}: TARGET and PLATFORMS exclude each other")
   endif()
-  _crosscut_one_of("${where}" FORMAT "${arg_FORMAT}" elf)
+  _crosscut_one_of("${where}" FORMAT "${arg_FORMAT}" elf static)
+  foreach(option ABI WEIGHTS_SECTION)
+    if(DEFINED arg_${option} AND NOT arg_FORMAT STREQUAL "static")
+      message(FATAL_ERROR "${where}: ${option} is for FORMAT static")
+    endif()
+  endforeach()
   _crosscut_one_of("${where}" FAVOR "${arg_FAVOR}" latency min-peak-memory)
   _crosscut_one_of("${where}" OPT "${arg_OPT}" 0 1 2 3)
   if(NOT TARGET crosscut::crosscut-compile)
@@ -63,7 +75,7 @@ function(add_model name)
   foreach(shape IN LISTS arg_INPUT_SHAPES)
     list(APPEND flags --input-shape=${shape})
   endforeach()
-  foreach(option CPU FAVOR MAX_ARENA OPT)
+  foreach(option FORMAT CPU ABI WEIGHTS_SECTION FAVOR MAX_ARENA OPT)
     if(DEFINED arg_${option})
       string(TOLOWER ${option} flag)
       string(REPLACE "_" "-" flag ${flag})
@@ -210,20 +222,38 @@ function(_crosscut_check_target where target cpu)
   endif()
 endfunction()
 
-# Creates one target for one module; reads `flags` and `arg_*` of add_model().
+# Creates one target for one module; reads `name`, `flags` and `arg_*` of add_model().
 function(_crosscut_add_module where target compile_target cpu)
   _crosscut_check_target("${where}" "${compile_target}" "${cpu}")
-  set(module ${CMAKE_CURRENT_BINARY_DIR}/${target}.xcm)
+  set(folder ${CMAKE_CURRENT_BINARY_DIR}/${target}.static)
+  set(outputs ${CMAKE_CURRENT_BINARY_DIR}/${target}.xcm)
+  if(arg_FORMAT STREQUAL "static")
+    set(outputs ${folder}/${name}.a ${folder}/${name}.h)
+    file(MAKE_DIRECTORY ${folder})
+    list(PREPEND flags --name=${name})
+  endif()
+  list(GET outputs 0 module)
   if(compile_target)
     list(PREPEND flags --target=${compile_target})
   endif()
-  add_custom_command(OUTPUT ${module}
+  add_custom_command(OUTPUT ${outputs}
     COMMAND crosscut::crosscut-compile ${arg_SOURCE} -o ${module} ${flags}
     DEPENDS ${arg_SOURCE} ${arg_DEPENDS} crosscut::crosscut-compile
     WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
     COMMENT "Compiling model ${target}" VERBATIM)
-  add_custom_target(${target} ALL DEPENDS ${module})
-  set_target_properties(${target} PROPERTIES CROSSCUT_MODULE ${module} CROSSCUT_TARGET "${compile_target}")
+  if(arg_FORMAT STREQUAL "static")
+    add_library(${target} INTERFACE)
+    target_link_libraries(${target} INTERFACE ${module})
+    target_include_directories(${target} INTERFACE ${folder})
+    # The header is there before anything that includes it is compiled.
+    add_custom_target(${target}.files ALL DEPENDS ${outputs})
+    add_dependencies(${target} ${target}.files)
+  else()
+    add_custom_target(${target} ALL DEPENDS ${module})
+    set(arg_FORMAT elf)
+  endif()
+  set_target_properties(${target} PROPERTIES CROSSCUT_MODULE ${module} CROSSCUT_FORMAT ${arg_FORMAT}
+    CROSSCUT_TARGET "${compile_target}")
 endfunction()
 
 # Arguments that tests and benchmarks share. Sets where, models, suffix_<model>, run_flags and arg_* for the caller.
@@ -251,6 +281,12 @@ macro(_crosscut_parse_run command name more)
     set(models ${arg_MODEL})
     set(suffix_${arg_MODEL} "")
   endif()
+  foreach(model IN LISTS models)
+    get_target_property(format ${model} CROSSCUT_FORMAT)
+    if(format STREQUAL "static")
+      message(FATAL_ERROR "${where}: '${model}' is FORMAT static: link it into a program and test that")
+    endif()
+  endforeach()
   set(run_flags)
   foreach(option FUNCTION DEVICE THREADS ATOL RTOL)
     if(DEFINED arg_${option})

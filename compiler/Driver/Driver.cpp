@@ -3,7 +3,6 @@
 #include "compiler/Driver/Driver.h"
 
 #include "compiler/Codegen/Codegen.h"
-#include "compiler/Emit/Emit.h"
 #include "compiler/Support/Dump.h"
 #include "compiler/Target/Features.h"
 #include "compiler/Target/Target.h"
@@ -70,15 +69,17 @@ Error compileModel(const DriverOptions &options, raw_ostream &out) {
   Clock clock;
   // 1. Target: what the user asked for, as one triple, CPU and feature set; the facts that kernels are chosen by.
   clock.start("target");
-  Expected<TargetSpec> spec = resolveTarget(options.target, options.cpu, options.features);
+  bool isStatic = options.emit.format == Format::Static;
+  Expected<TargetSpec> spec = isStatic ? resolveObjectTarget(options.target, options.cpu, options.features, options.abi)
+                                       : resolveTarget(options.target, options.cpu, options.features);
   if (!spec) return spec.takeError();
   TargetDescription target = describeTarget(*spec);
-  out << "target " << spec->triple.str() << ", cpu " << spec->cpu << ", features " << featuresBeyondCpu(*spec) << ", O"
-      << options.optLevel << "\n";
+  out << "target " << spec->triple.str() << ", cpu " << spec->cpu << ", features " << featuresBeyondCpu(*spec)
+      << (spec->objectAbi.empty() ? "" : ", ABI " + spec->objectAbi) << ", O" << options.emit.optLevel << "\n";
   out.flush();
-  if (!options.dumpDir.empty())
-    if (std::error_code code = sys::fs::create_directories(options.dumpDir))
-      return createStringError(code, options.dumpDir + ": " + code.message());
+  if (!options.emit.dumpDir.empty())
+    if (std::error_code code = sys::fs::create_directories(options.emit.dumpDir))
+      return createStringError(code, options.emit.dumpDir + ": " + code.message());
   clock.stop();
 
   // 2. Import: the model file as tensor IR, upstream dialects on whole tensors (Import.h says which).
@@ -87,7 +88,7 @@ Error compileModel(const DriverOptions &options, raw_ostream &out) {
   loadDialects(context);
   Expected<ImportedModel> model = importModel(context, options.input, options.import);
   if (!model) return model.takeError();
-  if (Error error = dumpPhase(options.dumpDir, "1-import.mlir", *model->module)) return error;
+  if (Error error = dumpPhase(options.emit.dumpDir, "1-import.mlir", *model->module)) return error;
   clock.stop();
 
   // 3. Code generation: layouts, fusion into kernels, loops on registers, packed weights, the arena. The result is a
@@ -96,19 +97,16 @@ Error compileModel(const DriverOptions &options, raw_ostream &out) {
   CodegenOptions codegenOptions;
   codegenOptions.favorMinPeakMemory = options.favorMinPeakMemory;
   codegenOptions.maxArenaBytes = options.maxArenaBytes;
-  codegenOptions.dumpDir = options.dumpDir;
+  codegenOptions.dumpDir = options.emit.dumpDir;
   Expected<Program> program = generateProgram(*model, *spec, target, codegenOptions);
   if (!program) return program.takeError();
   if (program->sourceName.empty()) program->sourceName = sys::path::filename(options.input).str();
   clock.stop();
 
-  // 4. Emission: the Program through LLVM and lld into the module file, with its table, weights and checksum.
+  // 4. Emission: the Program through LLVM and lld into a module with its table, weights and checksum, or into an object
+  //    and its C header.
   phase = "emit";
-  EmitOptions emitOptions;
-  emitOptions.optLevel = options.optLevel;
-  emitOptions.debugSymbols = options.debugSymbols;
-  emitOptions.dumpDir = options.dumpDir;
-  if (Error error = emitModule(*program, *spec, emitOptions, options.output, clock.times)) return error;
+  if (Error error = emitModule(*program, *spec, options.emit, options.output, clock.times)) return error;
 
   double total = 0;
   for (const PhaseTime &phase : clock.times) total += phase.seconds;

@@ -1,6 +1,7 @@
 // The whole compiler behind one function: what crosscut-compile runs once its command line is understood.
 #pragma once
 
+#include "compiler/Emit/Emit.h"
 #include "compiler/Import/Import.h"
 
 #include "llvm/Support/raw_ostream.h"
@@ -11,15 +12,13 @@
 namespace crosscut {
 
 struct DriverOptions {
-  std::string input, output;          // model, module
-  std::string target, cpu, features;  // as given; empty: this machine, its default, none
+  std::string input, output;               // model, module or object
+  std::string target, cpu, features, abi;  // as given; empty: this machine, its default, none, the target's
   ImportOptions import;
-  unsigned optLevel = 2;
+  EmitOptions emit;
   bool favorMinPeakMemory = false;
   uint64_t maxArenaBytes = 0;  // 0: no limit
-  bool debugSymbols = false;
   bool timePhases = false;
-  std::string dumpDir;  // empty: no dumps
 };
 
 // Compiles options.input into options.output and says on `out` what it resolved and made. On error nothing is left at

@@ -1,13 +1,10 @@
-// Program → module file, step by step.
+// Program → files, step by step.
 #include "compiler/Emit/Emit.h"
 
 #include "compiler/Emit/DebugInfo.h"
-#include "compiler/Emit/Finish.h"
-#include "compiler/Emit/Link.h"
+#include "compiler/Emit/Formats.h"
 #include "compiler/Emit/Lower.h"
-#include "compiler/Emit/Objects.h"
 #include "compiler/Emit/StackSizes.h"
-#include "compiler/Emit/Table.h"
 #include "compiler/Support/Dump.h"
 
 #include "llvm/Support/FileSystem.h"
@@ -41,6 +38,13 @@ Error emitModule(Program &program, const TargetSpec &spec, const EmitOptions &op
   auto machine = createTargetMachine(spec, options.optLevel);
   if (!machine) return machine.takeError();
   DataLayout layout = (*machine)->createDataLayout();
+  bool isStatic = options.format == Format::Static;
+  StaticInterface interface;
+  if (isStatic) {
+    Expected<StaticInterface> named = staticInterface(program, options.name);
+    if (!named) return named.takeError();
+    interface = std::move(*named);
+  }
 
   if (Error error = lowerToLLVMDialect(program, spec, layout, options.optLevel)) return error;
   if (options.debugSymbols) addDebugInfo(program);
@@ -50,27 +54,28 @@ Error emitModule(Program &program, const TargetSpec &spec, const EmitOptions &op
   LLVMContext context;
   Expected<std::unique_ptr<Module>> module = translateToLLVM(program, spec, layout, context);
   if (!module) return module.takeError();
+  if (isStatic) addCFunctions(**module, program, interface);
   watch.lap("translate");
 
   Expected<std::vector<Object>> objects = compileCode(std::move(*module), spec, options);
   if (!objects) return objects.takeError();
   watch.lap("optimise and compile");
 
-  if (Error error = addBuiltins(*objects, spec)) return error;
+  // Whoever links an object has these two, often better ones than the builtins.
+  if (Error error =
+          addBuiltins(*objects, spec, isStatic ? ArrayRef<StringRef>{"memcpy", "memset"} : ArrayRef<StringRef>()))
+    return error;
   watch.lap("builtins");
 
   Expected<std::vector<uint32_t>> stackBytes = stackBounds(*objects, program);
   if (!stackBytes) return stackBytes.takeError();
-  TableImage table = buildTable(program, spec);
-  std::unique_ptr<Module> tableModule = buildTableModule(table, program, spec, layout, context);
-  Expected<Object> tableObject = compileData(*tableModule, spec);
-  if (!tableObject) return tableObject.takeError();
-  objects->insert(objects->begin(), std::move(*tableObject));
-  Expected<Object> image = linkModule(*objects, spec, options.debugSymbols);
-  if (!image) return image.takeError();
+  CompiledProgram compiled{program, spec, options, layout, context, std::move(*objects), std::move(*stackBytes)};
+  Expected<std::vector<OutputFile>> files =
+      isStatic ? staticFiles(compiled, interface, path) : elfFiles(compiled, path);
+  if (!files) return files.takeError();
   watch.lap("link");
 
-  if (Error error = finishModule(*image, table, *stackBytes, program, spec, path)) return error;
+  if (Error error = writeFiles(*files)) return error;
   watch.lap("write");
   return Error::success();
 }

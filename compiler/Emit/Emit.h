@@ -1,4 +1,4 @@
-// From a Program to a module file: MLIR → LLVM IR → objects → lld → one ELF file with table, code and weights.
+// From a Program to files: MLIR → LLVM IR → objects → what the format asks for (Formats.h).
 #pragma once
 
 #include "compiler/Codegen/Program.h"
@@ -6,8 +6,13 @@
 
 namespace crosscut {
 
+enum class Format { Elf, Static };
+
 struct EmitOptions {
-  unsigned optLevel = 2;  // 0 ... 3
+  Format format = Format::Elf;
+  std::string name;            // Static: the model's name in C
+  std::string weightsSection;  // Static: empty for .rodata.<name>_weights
+  unsigned optLevel = 2;       // 0 ... 3
   bool debugSymbols = false;
   std::string dumpDir;  // --dump-phases: 6-llvm.mlir ... 9-code.s; empty: none
 };
@@ -17,7 +22,7 @@ struct PhaseTime {
   double seconds;
 };
 
-// Writes `path` whole or not at all. Appends what each phase took to `times`.
+// Writes `path`, and the header beside it for Static, whole or not at all. Appends what each phase took to `times`.
 llvm::Error emitModule(Program &program, const TargetSpec &target, const EmitOptions &options, llvm::StringRef path,
                        std::vector<PhaseTime> &times);
 

@@ -124,42 +124,8 @@ static Expected<ImageLayout> inspect(StringRef bytes, const TargetSpec &spec) {
   return spec.littleEndian ? inspectElf<ELF32LE>(bytes) : inspectElf<ELF32BE>(bytes);
 }
 
-static std::error_code writeTo(raw_fd_ostream &out, const Object &image, const Program &program, uint64_t weightsAt) {
-  out.write(image.data(), image.size());
-  if (weightsAt) {
-    out.write_zeros(weightsAt - image.size());
-    out.write(reinterpret_cast<const char *>(program.weights.data()), program.weights.size());
-  }
-  out.flush();
-  std::error_code code = out.error();
-  out.clear_error();
-  return code;
-}
-
-// Image, padding and weights into `path`, or nothing.
-static Error writeFile(const Object &image, const Program &program, uint64_t weightsAt, StringRef path) {
-  auto failed = [&](std::error_code code) { return createStringError(code, path + ": " + code.message()); };
-  if (sys::fs::is_directory(path)) return failed(std::make_error_code(std::errc::is_a_directory));
-  // A device or pipe is written to, never replaced by a file.
-  if (sys::fs::exists(path) && !sys::fs::is_regular_file(path)) {
-    std::error_code code;
-    raw_fd_ostream out(path, code, sys::fs::CD_OpenExisting, sys::fs::FA_Write, sys::fs::OF_None);
-    if (!code) code = writeTo(out, image, program, weightsAt);
-    return code ? failed(code) : Error::success();
-  }
-  Expected<sys::fs::TempFile> file = sys::fs::TempFile::create(path + ".%%%%%%%%.tmp");
-  if (!file) return failed(errorToErrorCode(file.takeError()));
-  raw_fd_ostream out(file->FD, /*shouldClose=*/false);
-  if (std::error_code code = writeTo(out, image, program, weightsAt)) {
-    consumeError(file->discard());
-    return failed(code);
-  }
-  if (Error error = file->keep(path)) return failed(errorToErrorCode(std::move(error)));
-  return Error::success();
-}
-
-Error finishModule(Object &image, const TableImage &table, const std::vector<uint32_t> &stackBytes,
-                   const Program &program, const TargetSpec &spec, StringRef path) {
+Expected<uint64_t> finishModule(Object &image, const TableImage &table, const std::vector<uint32_t> &stackBytes,
+                                const Program &program, const TargetSpec &spec) {
   Expected<ImageLayout> layout = inspect(StringRef(image.data(), image.size()), spec);
   if (!layout) return layout.takeError();
   auto order = spec.littleEndian ? endianness::little : endianness::big;
@@ -192,7 +158,7 @@ Error finishModule(Object &image, const TableImage &table, const std::vector<uin
   else
     put32(offsetof(xcut_module_table, checksum),
           xcut_checksum(image.data(), image.size(), tableAt + offsetof(xcut_module_table, checksum)));
-  return writeFile(image, program, weightsInFile, path);
+  return weightsInFile;
 }
 
 }  // namespace crosscut

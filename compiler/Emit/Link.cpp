@@ -130,21 +130,16 @@ static Error linkError(StringRef text) {
   return createStringError("internal error while linking: " + (line.empty() ? "lld failed" : line));
 }
 
-Expected<Object> linkModule(ArrayRef<Object> objects, const TargetSpec &spec, bool debugSymbols) {
-  bool wasm = spec.triple.isWasm();
+// Runs lld with `arguments`, the output's and the objects' names behind them.
+static Expected<Object> runLld(std::vector<const char *> arguments, ArrayRef<Object> objects) {
   std::vector<ScratchFile> files;
   for (const Object &object : objects) {
     Expected<ScratchFile> file = ScratchFile::create("o", StringRef(object.data(), object.size()));
     if (!file) return file.takeError();
     files.push_back(std::move(*file));
   }
-  Expected<ScratchFile> script = ScratchFile::create("ld", wasm ? "" : elfScript);
-  if (!script) return script.takeError();
   Expected<ScratchFile> output = ScratchFile::create("xcm", "");
   if (!output) return output.takeError();
-
-  std::vector<const char *> arguments = wasm ? wasmArguments(spec, debugSymbols) : elfArguments(spec, debugSymbols);
-  if (!wasm) arguments.insert(arguments.end(), {"-T", script->name()});
   arguments.insert(arguments.end(), {"-o", output->name()});
   for (ScratchFile &file : files) arguments.push_back(file.name());
 
@@ -157,5 +152,16 @@ Expected<Object> linkModule(ArrayRef<Object> objects, const TargetSpec &spec, bo
   if (!image) return createStringError(image.getError(), "can not read the linked module");
   return Object((*image)->getBufferStart(), (*image)->getBufferEnd());
 }
+
+Expected<Object> linkModule(ArrayRef<Object> objects, const TargetSpec &spec, bool debugSymbols) {
+  if (spec.triple.isWasm()) return runLld(wasmArguments(spec, debugSymbols), objects);
+  Expected<ScratchFile> script = ScratchFile::create("ld", elfScript);
+  if (!script) return script.takeError();
+  std::vector<const char *> arguments = elfArguments(spec, debugSymbols);
+  arguments.insert(arguments.end(), {"-T", script->name()});
+  return runLld(std::move(arguments), objects);
+}
+
+Expected<Object> linkObject(ArrayRef<Object> objects) { return runLld({"ld.lld", "-r", "--threads=1"}, objects); }
 
 }  // namespace crosscut

@@ -248,7 +248,8 @@ static Expected<StringSet<>> undefinedSymbols(ArrayRef<Object> objects) {
   return undefined;
 }
 
-static Expected<Object> compileBuiltins(const StringSet<> &wanted, StringRef bitcode, const TargetSpec &spec) {
+static Expected<Object> compileBuiltins(const StringSet<> &wanted, ArrayRef<StringRef> elsewhere, StringRef bitcode,
+                                        const TargetSpec &spec) {
   LLVMContext context;
   Expected<std::unique_ptr<Module>> module = parseBitcodeFile(MemoryBufferRef(bitcode, "builtins"), context);
   if (!module) return module.takeError();
@@ -258,7 +259,8 @@ static Expected<Object> compileBuiltins(const StringSet<> &wanted, StringRef bit
   // What nobody asked for becomes internal and goes away, unless something wanted calls it.
   for (Function &function : **module) {
     if (function.isDeclaration()) continue;
-    if (wanted.contains(function.getName())) function.setVisibility(GlobalValue::HiddenVisibility);
+    if (is_contained(elsewhere, function.getName())) function.deleteBody();
+    else if (wanted.contains(function.getName())) function.setVisibility(GlobalValue::HiddenVisibility);
     else function.setLinkage(GlobalValue::InternalLinkage);
   }
   ModuleAnalysisManager modules;
@@ -270,7 +272,7 @@ static Expected<Object> compileBuiltins(const StringSet<> &wanted, StringRef bit
   return emitObject(**module, **machine);
 }
 
-Error addBuiltins(std::vector<Object> &objects, const TargetSpec &spec) {
+Error addBuiltins(std::vector<Object> &objects, const TargetSpec &spec, ArrayRef<StringRef> elsewhere) {
   StringRef bitcode = builtinsBitcode(spec.codeTriple);
   if (bitcode.empty()) return Error::success();
   LLVMContext context;
@@ -284,10 +286,11 @@ Error addBuiltins(std::vector<Object> &objects, const TargetSpec &spec) {
     if (!undefined) return undefined.takeError();
     size_t before = wanted.size();
     for (StringRef name : undefined->keys())
-      if (Function *function = (*builtins)->getFunction(name); function && !function->isDeclaration())
+      if (Function *function = (*builtins)->getFunction(name);
+          function && !function->isDeclaration() && !is_contained(elsewhere, name))
         wanted.insert(name);
     if (wanted.size() == before) break;
-    Expected<Object> object = compileBuiltins(wanted, bitcode, spec);
+    Expected<Object> object = compileBuiltins(wanted, elsewhere, bitcode, spec);
     if (!object) return object.takeError();
     objects.resize(own);
     objects.push_back(std::move(*object));

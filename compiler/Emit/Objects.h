@@ -21,8 +21,9 @@ llvm::Expected<Object> compileData(llvm::Module &module, const TargetSpec &spec)
 llvm::Expected<std::vector<Object>> compileCode(std::unique_ptr<llvm::Module> module, const TargetSpec &spec,
                                                 const EmitOptions &options);
 
-// Compiles those of the builtins that `objects` leave undefined, directly or through each other.
-// Appends nothing when there are none.
-llvm::Error addBuiltins(std::vector<Object> &objects, const TargetSpec &spec);
+// Compiles those of the builtins that `objects` leave undefined, directly or through each other, but for those named
+// `elsewhere`. Appends nothing when there are none.
+llvm::Error addBuiltins(std::vector<Object> &objects, const TargetSpec &spec,
+                        llvm::ArrayRef<llvm::StringRef> elsewhere);
 
 }  // namespace crosscut

@@ -13,8 +13,9 @@ using namespace llvm;
 
 namespace crosscut {
 
-// The calling convention inside a module: the widest that the CPU has registers for.
+// The calling convention inside a module: the widest that the CPU has registers for. Objects follow the user's.
 static std::string abiName(const TargetSpec &spec) {
+  if (spec.triple.isRISCV() && !spec.objectAbi.empty()) return spec.objectAbi;
   if (!spec.triple.isRISCV()) return spec.triple.isLoongArch() ? "lp64d" : "";
   std::unique_ptr<MCSubtargetInfo> subtarget = createSubtarget(spec.triple, spec.cpu, spec.features);
   std::string base = spec.pointerBits == 64 ? "lp64" : "ilp32";

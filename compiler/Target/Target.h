@@ -30,6 +30,7 @@ struct TargetSpec {
   uint32_t minVlenBits = 0, maxVlenBits = 0;
   bool littleEndian = true;
   unsigned pointerBits = 64;
+  std::string objectAbi;  // of an object to be linked, where its architecture has several: "hard", "ilp32"; else empty
 };
 
 // Facts that code generation chooses tiles from.
@@ -58,6 +59,11 @@ struct TargetDescription {
 
 // Resolves user input. An empty `target` is this machine. Errors say what was not understood and what would be.
 llvm::Expected<TargetSpec> resolveTarget(llvm::StringRef target, llvm::StringRef cpu, llvm::StringRef features);
+// Likewise for an object that is linked with the user's, so that it has to follow the same conventions for floats.
+// abi: ARM soft, softfp or hard; RISC-V ilp32, ilp32f, ilp32d, lp64, lp64f or lp64d; empty: as compilers choose it for
+// the triple and CPU; other architectures have no choice. ELF targets only.
+llvm::Expected<TargetSpec> resolveObjectTarget(llvm::StringRef target, llvm::StringRef cpu, llvm::StringRef features,
+                                               llvm::StringRef abi);
 TargetDescription describeTarget(const TargetSpec &spec);
 llvm::Expected<std::unique_ptr<llvm::TargetMachine>> createTargetMachine(const TargetSpec &spec, unsigned optLevel);
 

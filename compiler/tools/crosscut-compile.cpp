@@ -22,7 +22,15 @@ static const cl::OptionCategory *const categories[] = {&general, &targeting, &op
 
 static cl::opt<std::string> input(cl::Positional, cl::desc("<model.onnx | model.mlir>"), cl::cat(general));
 static cl::opt<std::string> output("o", cl::value_desc("file"), cl::cat(general),
-                                   cl::desc("The module to write; default: the model's name with .xcm, here"));
+                                   cl::desc("What to write; default: the model's name with .xcm or .o, here"));
+static cl::opt<std::string> outputFormat(
+    "format", cl::value_desc("elf|static"), cl::init("elf"), cl::cat(general),
+    cl::desc("elf: a module to load; static: an object (-o x.o, or x.a) to link, and its "
+             "C header x.h beside it; default: elf"));
+static cl::opt<std::string> modelName("name", cl::value_desc("name"), cl::cat(general),
+                                      cl::desc("static: what the C functions begin with; default: the output's name"));
+static cl::opt<std::string> weightsSection("weights-section", cl::value_desc("section"), cl::cat(general),
+                                           cl::desc("static: where the weights go; default: .rodata.<name>_weights"));
 static cl::list<std::string> inputShapes("input-shape", cl::value_desc("name=1x3x48x320"), cl::cat(general),
                                          cl::desc("Fixes the dimensions of an input; may be repeated"));
 static cl::opt<bool> check("check", cl::cat(general),
@@ -34,6 +42,9 @@ static cl::opt<std::string> cpu("cpu", cl::value_desc("name|host|generic"), cl::
                                 cl::desc("Default: natively this machine's CPU, else the platform's"));
 static cl::opt<std::string> features("features", cl::value_desc("+a,-b"), cl::cat(targeting),
                                      cl::desc("Features to add to the CPU's or to take away"));
+static cl::opt<std::string> abi("abi", cl::value_desc("name"), cl::cat(targeting),
+                                cl::desc("static: how the program that links it passes floats: soft, softfp, hard; "
+                                         "ilp32d and the like on RISC-V; default: as the triple says"));
 static cl::opt<bool> listTargets("list-targets", cl::cat(targeting), cl::desc("List the platforms and triples"));
 static cl::opt<bool> listCpus("list-cpus", cl::cat(targeting), cl::desc("List the CPUs of --target"));
 
@@ -109,20 +120,44 @@ static Error parseInputShape(StringRef text, std::map<std::string, std::vector<i
   return Error::success();
 }
 
+// --format, and what comes with it.
+static Error readFormat(crosscut::DriverOptions &options) {
+  options.output = output;
+  if (outputFormat == "elf") {
+    for (const cl::opt<std::string> *option : {&modelName, &weightsSection, &abi})
+      if (!option->empty()) return createStringError("--" + option->ArgStr + " is for --format=static");
+    if (options.output.empty()) options.output = (sys::path::stem(options.input) + ".xcm").str();
+    return Error::success();
+  }
+  if (outputFormat != "static") return createStringError("--format=" + outputFormat + ": expected elf or static");
+  options.emit.format = crosscut::Format::Static;
+  if (options.output.empty()) options.output = (sys::path::stem(options.input) + ".o").str();
+  StringRef suffix = sys::path::extension(options.output), stem = sys::path::stem(options.output);
+  if (suffix != ".o" && suffix != ".a")
+    return createStringError("-o " + options.output + ": --format=static writes a file that ends in .o or .a");
+  if (suffix == ".a") stem.consume_front("lib");
+  options.emit.name = modelName.empty() ? stem.str() : modelName;
+  options.emit.weightsSection = weightsSection;
+  bool plain = all_of(options.emit.weightsSection, [](char c) { return isAlnum(c) || c == '_' || c == '.'; });
+  if (!plain)
+    return createStringError("--weights-section=" + weightsSection + ": expected a section's name, as .flash");
+  options.abi = abi;
+  return Error::success();
+}
+
 static Error readOptions(crosscut::DriverOptions &options) {
   options.input = input;
-  options.output = output;
-  if (options.output.empty()) options.output = (sys::path::stem(options.input) + ".xcm").str();
+  if (Error error = readFormat(options)) return error;
   options.target = target;
   options.cpu = cpu;
   options.features = features;
-  options.debugSymbols = debugSymbols;
+  options.emit.debugSymbols = debugSymbols;
   options.timePhases = timePhases;
-  options.dumpDir = dumpPhases;
+  options.emit.dumpDir = dumpPhases;
   options.import.exposeIntermediates = exposeIntermediates;
   for (const std::string &shape : inputShapes)
     if (Error error = parseInputShape(shape, options.import.inputShapes)) return error;
-  if (StringRef(optLevel).getAsInteger(10, options.optLevel) || options.optLevel > 3)
+  if (StringRef(optLevel).getAsInteger(10, options.emit.optLevel) || options.emit.optLevel > 3)
     return createStringError("--opt=" + optLevel + ": expected 0, 1, 2 or 3");
   if (favor != "latency" && favor != "min-peak-memory")
     return createStringError("--favor=" + favor + ": expected latency or min-peak-memory");
@@ -191,8 +226,9 @@ int main(int argc, char **argv) {
   std::string problem;
   raw_string_ostream problems(problem);
   if (!cl::ParseCommandLineOptions(argc, argv,
-                                   "Compiles a machine-learning model ahead of time into a module for one CPU.\n\n"
-                                   "  crosscut-compile model.onnx -o model.xcm --target=aarch64-linux\n",
+                                   "Compiles a machine-learning model ahead of time into code for one CPU.\n\n"
+                                   "  crosscut-compile model.onnx -o model.xcm --target=aarch64-linux\n"
+                                   "  crosscut-compile model.onnx --format=static -o model.o --target=cortex-m4\n",
                                    &problems)) {
     StringRef line = StringRef(problem).split('\n').first;
     line.consume_front(StringRef(argv[0]));

@@ -1,1 +1,1 @@
-configure_fails("add_model\\(m\\): unknown FORMAT 'coff', known: elf")
+configure_fails("add_model\\(m\\): unknown FORMAT 'coff', known: elf, static")

@@ -117,9 +117,55 @@ class CommandLine(unittest.TestCase):
             ([model, "-o", "no/such/folder/m.xcm"], "no/such/folder/m.xcm"),
             ([model, "-o", "."], "."),
             (["--list-cpus", "--target=nowhere"], "unknown target 'nowhere'"),
+            ([model, "--format=coff"], "--format=coff: expected elf or static"),
+            ([model, "--abi=soft"], "--abi is for --format=static"),
+            ([model, "--name=m"], "--name is for --format=static"),
+            ([model, "--weights-section=.flash"], "--weights-section is for --format=static"),
+            (
+                [model, "--format=static", "-o", "m.xcm"],
+                "-o m.xcm: --format=static writes a file that ends in .o or .a",
+            ),
+            ([model, "--format=static", "--weights-section=a b"], "--weights-section=a b: expected a section's name"),
+            (
+                [model, "--format=static", "--target=wasm32"],
+                "writes ELF objects, which target 'wasm32-unknown-unknown'",
+            ),
+            ([model, "--format=static", "--target=x86_64-linux", "--abi=soft"], "--abi=soft: target 'x86_64"),
+            ([model, "--format=static", "--target=cortex-m4", "--abi=mixed"], "knows soft, softfp, hard"),
+            ([model, "--format=static", "--target=cortex-m4", "--abi=soft"], "asks for hard float"),
+            ([model, "--format=static", "--target=thumbv6m-none-eabi", "--abi=hard"], "has no floating-point unit"),
+            ([model, "--format=static", "--target=riscv64-linux", "--abi=ilp32"], "knows lp64, lp64f, lp64d"),
+            (
+                [model, "--format=static", "--target=riscv32-unknown-elf", "--abi=ilp32d"],
+                "no such floating-point registers",
+            ),
         ):
             with self.subTest(arguments=arguments):
                 self.assertIn(part, self.refused(*arguments))
+
+    def test_a_static_model_has_sizes(self):
+        dynamic = self.folder / "dynamic.mlir"
+        dynamic.write_text(SMALL.replace("4x8", "?x8"))
+        line = self.refused(dynamic, "--format=static")
+        self.assertIn(
+            "--format=static needs every size when compiling: input 'arg0' is ?x8 (--input-shape fixes it)", line
+        )
+        self.compiled(self.model, "--format=static")
+        self.assertIn("#define SMALL_ARG0_SHAPE {4, 8}\n", (self.folder / "small.h").read_text())
+
+    def test_object_and_header_appear_together_or_not_at_all(self):
+        self.compiled(self.model, "--format=static", "-o", "libthing.a")
+        self.assertIn("int thing_run(", (self.folder / "libthing.h").read_text())
+        (self.folder / "m.h").mkdir()
+        self.assertIn("m.h: Is a directory", self.refused(self.model, "--format=static", "-o", "m.o"))
+        self.assertFalse((self.folder / "m.o").exists())
+        (self.folder / "n.o").write_text("old")
+
+        def limit():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))
+
+        self.refused(self.model, "--format=static", "-o", "n.o", preexec_fn=limit)
+        self.assertEqual((self.folder / "n.o").read_text(), "old")
 
     def test_models_that_are_none_are_named(self):
         for name, content in (

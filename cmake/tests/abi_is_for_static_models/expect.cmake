@@ -1,0 +1,1 @@
+configure_fails("add_model\\(m\\): ABI is for FORMAT static")

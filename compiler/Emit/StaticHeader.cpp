@@ -1,0 +1,124 @@
+// See StaticHeader.h. Names come from the model's file: nothing but printable ASCII is ever copied into the header.
+#include "compiler/Emit/StaticHeader.h"
+
+#include "crosscut/abi.h"
+
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Config/llvm-config.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace llvm;
+
+namespace crosscut {
+
+namespace {
+struct CType {
+  const char *c, *shown;
+};
+}  // namespace
+
+static CType cType(uint8_t type) {
+  switch (type) {
+    case XCUT_TYPE_F32: return {"float", "f32"};
+    case XCUT_TYPE_F64: return {"double", "f64"};
+    case XCUT_TYPE_F16: return {"uint16_t", "f16"};
+    case XCUT_TYPE_BF16: return {"uint16_t", "bf16"};
+    case XCUT_TYPE_I8: return {"int8_t", "i8"};
+    case XCUT_TYPE_I16: return {"int16_t", "i16"};
+    case XCUT_TYPE_I32: return {"int32_t", "i32"};
+    case XCUT_TYPE_I64: return {"int64_t", "i64"};
+    case XCUT_TYPE_U8: return {"uint8_t", "u8"};
+    case XCUT_TYPE_U16: return {"uint16_t", "u16"};
+    case XCUT_TYPE_U32: return {"uint32_t", "u32"};
+    case XCUT_TYPE_U64: return {"uint64_t", "u64"};
+    default: return {"bool", "bool"};
+  }
+}
+
+// A C string without its quotes. Question marks are escaped as well, so that no trigraph arises; a backslash never ends
+// the result, so that it may end a comment.
+static std::string escaped(StringRef text) {
+  std::string result;
+  raw_string_ostream out(result);
+  for (unsigned char c : text)
+    if (isPrint(c) && c != '"' && c != '\\' && c != '?') out << c;
+    else out << '\\' << char('0' + (c >> 6)) << char('0' + (c >> 3 & 7)) << char('0' + (c & 7));
+  return result;
+}
+
+static std::string join(ArrayRef<int64_t> dims, StringRef separator) {
+  std::string text;
+  for (int64_t dim : dims) text += (text.empty() ? "" : separator.str()) + itostr(dim);
+  return text;
+}
+
+static int64_t elements(const TensorInfo &tensor) {
+  int64_t count = 1;
+  for (int64_t dim : tensor.dims) count *= dim;
+  return count;
+}
+
+static void writeTensor(raw_ostream &out, const char *what, const StaticTensor &tensor) {
+  const TensorInfo &info = *tensor.info;
+  out << "\n// " << what << " \"" << escaped(info.name) << "\": " << cType(info.type).shown;
+  out << (info.dims.empty() ? ", one value" : " " + join(info.dims, "x")) << "\n";
+  out << "#define " << tensor.macro << "_NAME \"" << escaped(info.name) << "\"\n";
+  out << "#define " << tensor.macro << "_ELEMENTS " << elements(info) << "\n";
+  out << "#define " << tensor.macro << "_RANK " << info.dims.size() << "\n";
+  if (!info.dims.empty()) out << "#define " << tensor.macro << "_SHAPE {" << join(info.dims, ", ") << "}\n";
+}
+
+static void writeFunction(raw_ostream &out, const StaticFunction &function, const FunctionInfo &info, uint32_t stack) {
+  out << "\n// ---- " << function.symbol << " ----\n";
+  for (const StaticTensor &tensor : function.inputs) writeTensor(out, "Input", tensor);
+  for (const StaticTensor &tensor : function.outputs) writeTensor(out, "Output", tensor);
+  out << "\n#define " << function.macro << "_ARENA_BYTES " << info.arenaBytes << "\n";
+  out << "#define " << function.macro << "_STACK_BYTES " << stack
+      << (stack ? "  // at most, beside memcpy and memset\n" : "  // not known\n");
+
+  // An array of a stated size lets compilers check what is passed; C has none without elements.
+  std::string parameters;
+  auto add = [&](const char *qualifier, const StaticTensor &tensor) {
+    bool any = elements(*tensor.info) > 0;
+    parameters += std::string(qualifier) + cType(tensor.info->type).c + (any ? " " : " *") + tensor.parameter;
+    parameters += (any ? "[" + tensor.macro + "_ELEMENTS]" : "") + ", ";
+  };
+  for (const StaticTensor &tensor : function.inputs) add("const ", tensor);
+  for (const StaticTensor &tensor : function.outputs) add("", tensor);
+  out << "\nint " << function.symbol << "(" << parameters << "void *arena);\n";
+}
+
+std::string staticHeader(const StaticInterface &interface, const Program &program, const TargetSpec &spec,
+                         ArrayRef<uint32_t> stackBytes, StringRef objectName) {
+  std::string text;
+  raw_string_ostream out(text);
+  const std::string &macro = interface.macro;
+  out << "// The model \"" << escaped(program.sourceName) << "\" as C functions: declares what \""
+      << escaped(objectName) << "\" defines.\n"
+      << "// Written by crosscut " CROSSCUT_VERSION " (LLVM " LLVM_VERSION_STRING "); a new compilation replaces both "
+      << "files.\n//\n"
+      << "// Target: " << spec.triple.str() << ", CPU " << spec.cpu
+      << (spec.objectAbi.empty() ? "" : ", ABI " + spec.objectAbi) << "\n"
+      << "// Source: SHA-256 " << toHex(program.sourceSha256, /*LowerCase=*/true) << "\n//\n"
+      << "// Tensors are row-major without padding, and aligned to their elements. Inputs are only read, and overlap "
+         "no\n"
+      << "// output. `arena` is working memory, aligned to " << macro
+      << "_ALIGNMENT bytes, of the function's ARENA_BYTES;\n"
+      << "// null where that is 0. Nothing is kept between calls. Calls at the same time need arenas of their own.\n"
+      << "// Functions return 0, or another value when sizes that the inputs' data ask for do not fit the "
+         "model's.\n//\n"
+      << "//   static " << macro << "_ALIGNED unsigned char arena[" << interface.functions[0].macro
+      << "_ARENA_BYTES];\n"
+      << "#ifndef CROSSCUT_" << macro << "_H\n#define CROSSCUT_" << macro << "_H\n\n"
+      << "#include <stdbool.h>\n#include <stdint.h>\n\n"
+      << "#define " << macro << "_ALIGNMENT " << XCUT_ALIGNMENT << "\n"
+      << "#define " << macro << "_ALIGNED __attribute__((aligned(" << XCUT_ALIGNMENT << ")))\n"
+      << "#define " << macro << "_WEIGHTS_BYTES " << program.weights.size() << "\n\n"
+      << "#ifdef __cplusplus\nextern \"C\" {\n#endif\n";
+  for (auto [i, function] : enumerate(interface.functions))
+    writeFunction(out, function, program.functions[i], stackBytes[i]);
+  out << "\n#ifdef __cplusplus\n}\n#endif\n#endif\n";
+  return text;
+}
+
+}  // namespace crosscut

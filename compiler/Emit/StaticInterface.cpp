@@ -1,0 +1,94 @@
+// See StaticInterface.h.
+#include "compiler/Emit/StaticInterface.h"
+
+#include "crosscut/abi.h"
+
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSet.h"
+
+using namespace llvm;
+
+namespace crosscut {
+
+// Words of C11 and C++20, and lower-case macros that compilers and system headers define.
+static const char *const takenWords[] = {
+    "alignas",   "alignof",   "and",       "arena",     "asm",      "assert",   "auto",     "bitand",  "bitor",
+    "bool",      "break",     "case",      "catch",     "char",     "class",    "compl",    "complex", "concept",
+    "const",     "constexpr", "consteval", "constinit", "continue", "decltype", "default",  "delete",  "do",
+    "double",    "else",      "enum",      "errno",     "explicit", "export",   "extern",   "false",   "float",
+    "for",       "friend",    "goto",      "if",        "inline",   "int",      "linux",    "long",    "mutable",
+    "namespace", "new",       "noexcept",  "not",       "null",     "nullptr",  "operator", "or",      "private",
+    "protected", "public",    "register",  "requires",  "restrict", "return",   "short",    "signed",  "sizeof",
+    "static",    "stderr",    "stdin",     "stdout",    "struct",   "switch",   "template", "this",    "throw",
+    "true",      "try",       "typedef",   "typeid",    "typename", "typeof",   "union",    "unix",    "unsigned",
+    "using",     "virtual",   "void",      "volatile",  "while",    "xor",      "i"};
+
+static std::string identifier(StringRef text, char beforeDigit, StringRef whenEmpty) {
+  std::string result;
+  for (char c : text)
+    if (isAlnum(c)) result += c;
+    else if (!result.empty() && result.back() != '_') result += '_';
+  while (!result.empty() && result.back() == '_') result.pop_back();
+  if (result.empty()) return whenEmpty.str();
+  if (isDigit(result[0])) result.insert(result.begin(), beforeDigit);
+  return result;
+}
+
+// `name`, or with the first number behind it that makes it new in `used`, whatever the case.
+static std::string unique(std::string name, StringSet<> &used) {
+  std::string candidate = name;
+  for (unsigned number = 2; !used.insert(StringRef(candidate).lower()).second; ++number)
+    candidate = name + (name.back() == '_' ? "" : "_") + utostr(number);
+  return candidate;
+}
+
+static std::string shapeText(const TensorInfo &tensor) {
+  std::string text;
+  for (int64_t dim : tensor.dims) text += (text.empty() ? "" : "x") + (dim < 0 ? std::string("?") : itostr(dim));
+  return text;
+}
+
+static Error checkSizes(const FunctionInfo &function) {
+  auto refuse = [&](const char *what, const TensorInfo &tensor) {
+    return createStringError(Twine("--format=static needs every size when compiling: ") + what + " '" + tensor.name +
+                             "' is " + shapeText(tensor) +
+                             (StringRef(what) == "input" ? " (--input-shape fixes it)" : ""));
+  };
+  for (const TensorInfo &tensor : function.inputs)
+    if (is_contained(tensor.dims, -1)) return refuse("input", tensor);
+  for (const TensorInfo &tensor : function.outputs)
+    if (is_contained(tensor.dims, -1)) return refuse("output", tensor);
+  if (function.arenaBytes == XCUT_ARENA_DYNAMIC || !function.planSymbol.empty())
+    return createStringError("--format=static needs every size when compiling: function '" + function.name +
+                             "' computes some from its input's values");
+  return Error::success();
+}
+
+Expected<StaticInterface> staticInterface(const Program &program, StringRef name) {
+  StaticInterface interface;
+  interface.name = identifier(name, 'm', "model");
+  interface.macro = StringRef(interface.name).upper();
+  StringSet<> symbols, macros;
+  for (const FunctionInfo &function : program.functions) {
+    if (Error error = checkSizes(function)) return std::move(error);
+    bool isMain = function.name == "main" || program.functions.size() == 1;
+    std::string own = isMain ? "run" : identifier(function.name, 'f', "function");
+    StaticFunction result;
+    result.symbol = unique(interface.name + "_" + own, symbols);
+    result.macro = isMain ? interface.macro : StringRef(result.symbol).upper();
+    StringSet<> parameters;
+    for (const char *word : takenWords) parameters.insert(word);
+    for (auto [from, to] : {std::pair(&function.inputs, &result.inputs), std::pair(&function.outputs, &result.outputs)})
+      for (const TensorInfo &tensor : *from) {
+        std::string own = identifier(tensor.name, 't', "tensor");
+        bool isWord = is_contained(takenWords, StringRef(own).lower());
+        std::string parameter = unique(isWord ? own + "_" : own, parameters);
+        std::string macro = unique(result.macro + "_" + identifier(parameter, 't', "tensor"), macros);
+        to->push_back({&tensor, parameter, StringRef(macro).upper()});
+      }
+    interface.functions.push_back(std::move(result));
+  }
+  return interface;
+}
+
+}  // namespace crosscut

@@ -1,0 +1,36 @@
+// The C interface of a statically linked model: which functions it has, and how names that are not C identifiers are
+// written.
+#pragma once
+
+#include "compiler/Codegen/Program.h"
+
+#include "llvm/Support/Error.h"
+
+#include <string>
+#include <vector>
+
+namespace crosscut {
+
+struct StaticTensor {
+  const TensorInfo *info;
+  std::string parameter;  // "x"
+  std::string macro;      // "KEYWORD_X"
+};
+
+struct StaticFunction {
+  std::string symbol;  // "keyword_run"
+  std::string macro;   // "KEYWORD"; of further functions "KEYWORD_<FUNCTION>"
+  std::vector<StaticTensor> inputs, outputs;
+};
+
+struct StaticInterface {
+  std::string name, macro;                // "keyword", "KEYWORD"
+  std::vector<StaticFunction> functions;  // in the program's order
+};
+
+// The interface of `program` under the model's name `name`: each run of characters that C identifiers lack becomes one
+// '_'; a leading digit gets 'm' (models) or 't' (tensors) before it, a word of C or C++ '_' behind it; a name that was
+// taken, in capitals too, gets a number. An error when a size is not known.
+llvm::Expected<StaticInterface> staticInterface(const Program &program, llvm::StringRef name);
+
+}  // namespace crosscut
