@@ -181,9 +181,8 @@ def _specifications(model: Model) -> dict[str, Any]:
 
 
 def sample_inputs(model: Model, sample: str) -> list[Any]:
-    """The input arrays of one sample, from a function of a script, or one by one: seeded values, or a picture that is
-    drawn now."""
-    from crosscut import onnx_graph, pictures
+    """The input arrays of one sample, from a function of a script, or one by one as seeded values."""
+    from crosscut import onnx_graph
 
     specification = _specifications(model)[sample]
     if isinstance(specification, dict):
@@ -193,8 +192,6 @@ def sample_inputs(model: Model, sample: str) -> list[Any]:
         if what["kind"] == "uniform":
             seed = 0x5EED + index
             arrays.append(onnx_graph.uniform(seed, what["shape"], what["low"], what["high"]))
-        elif what["kind"] == "text-line":
-            arrays.append(pictures.classifier_input(pictures.text_line(what["text"], what["degrees"])))
         else:
             raise ModelError(f"{model.name}: sample {sample}: unknown kind {what['kind']!r}")
     return arrays
