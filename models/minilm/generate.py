@@ -28,7 +28,7 @@ def read_safetensors(data: bytes) -> dict[str, np.ndarray]:
     for name, entry in json.loads(data[8 : 8 + length]).items():
         if name != "__metadata__" and entry["dtype"] == "F32":
             begin, end = entry["data_offsets"]
-            values = np.frombuffer(data[8 + length :][begin:end], dtype="<f4")
+            values = np.frombuffer(memoryview(data)[8 + length + begin : 8 + length + end], dtype="<f4")
             tensors[name] = values.reshape(entry["shape"])
     return tensors
 
