@@ -12,8 +12,10 @@ from __future__ import annotations
 import argparse
 import fcntl
 import os
+import resource
 import statistics
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -22,7 +24,7 @@ from typing import Any
 from crosscut import build, matrix, models, paths, records, report, runner
 from crosscut.cells import Work, compile_cell, measure_cell, run_cell
 from crosscut.matrix import Cell
-from crosscut.progress import Progress
+from crosscut.progress import Progress, duration
 from crosscut.unfinished import Unfinished, identity
 
 
@@ -166,7 +168,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="scripts/nightly", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--quick", action="store_true", help="the selection 'quick' of the matrix instead of 'full'")
+    parser.add_argument("--selection", default="full", metavar="NAME", help="of benchmarks/matrix.json (default: full)")
+    parser.add_argument("--quick", dest="selection", action="store_const", const="quick", help="--selection quick")
     parser.add_argument("--model", action="append", metavar="NAME", help="only this model; repeatable")
     parser.add_argument("--platform", action="append", metavar="NAME", help="only this platform; repeatable")
     parser.add_argument("--setting", action="append", metavar="NAME", help="only this setting; repeatable")
@@ -189,15 +192,14 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     command = ["scripts/nightly", *(arguments if arguments is not None else sys.argv[1:])]
-    selection = "quick" if options.quick else "full"
     try:
-        cells = matrix.load().select(selection, options.model, options.platform, options.setting)
+        cells = matrix.load().select(options.selection, options.model, options.platform, options.setting)
         if options.list:
             print("\n".join(cell.key for cell in cells))
             return 0
         with alone():
             failed_builds = {} if options.no_build else build.ensure([cell.platform for cell in cells])
-            return _night(cells, options, selection, command, failed_builds)
+            return _night(cells, options, command, failed_builds)
     except (matrix.MatrixError, build.BuildError, Busy, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -205,12 +207,11 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
-def _night(
-    cells: list[Cell], options: argparse.Namespace, selection: str, command: list[str], no_build: dict[str, str]
-) -> int:
+def _night(cells: list[Cell], options: argparse.Namespace, command: list[str], no_build: dict[str, str]) -> int:
+    start = time.monotonic()
     record = records.start("nightly", command)
     record["selection"] = {
-        "name": selection,
+        "name": options.selection,
         "models": options.model,
         "platforms": options.platform,
         "settings": options.setting,
@@ -225,12 +226,14 @@ def _night(
         print("interrupted; the same command goes on where it stopped", file=sys.stderr)
         raise
     print(report.text(record["rows"]))
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(f"\n{duration(time.monotonic() - start)}, {duration(used.ru_utime + used.ru_stime)} of processor time")
     from crosscut import page  # needs more than the standard library, which is all that --help may need
 
     passed = sum(row["status"] == "pass" for row in record["rows"])
     ok = passed == len(cells)
     try:
-        print(f"\nrecord: {paths.relative(records.write(record))}")
+        print(f"record: {paths.relative(records.write(record))}")
         unfinished.forget()
         print(f"page:   {paths.relative(page.write(paths.RECORDS, paths.BUILD / 'dashboard'))}")
     except (records.RecordError, page.PageError, OSError) as error:
