@@ -52,28 +52,53 @@ def alone() -> Iterator[None]:
 class Estimate:
     """Seconds left, from how long cells took in the latest records, else in this run."""
 
-    def __init__(self, jobs: int) -> None:
+    def __init__(self, jobs: int, cells: list[Cell]) -> None:
         self.jobs = jobs
         self.known = _durations()
-        self.waiting: dict[str, Cell] = {}
+        self.waiting = {cell.key: cell for cell in cells}
+        self._begun: dict[str, float] = {}
+
+    def begin(self, cell: Cell) -> None:
+        self._begun[cell.key] = time.monotonic()
 
     def done(self, cell: Cell, seconds: float) -> None:
         self.waiting.pop(cell.key, None)
         self.known[cell.key] = seconds
 
     def left(self) -> float | None:
-        if not self.known:
-            return None
-        return sum(
-            self._expected(cell) / (self.jobs if cell.platform.emulated else 1) for cell in self.waiting.values()
-        )
+        """None while cells of a kind that has not run yet are waiting."""
+        total = 0.0
+        for cell in list(self.waiting.values()):
+            expected = self.expected(cell)
+            if expected is None:
+                return None
+            if cell.key in self._begun:
+                expected = max(expected - (time.monotonic() - self._begun[cell.key]), 0.0)
+            total += expected / (self.jobs if cell.platform.emulated else 1)
+        return total
 
-    def _expected(self, cell: Cell) -> float:
-        """A cell that never ran takes as long as its model did elsewhere, or as an average one."""
+    def expected(self, cell: Cell) -> float | None:
+        """A cell that never ran takes as long as its model did elsewhere, natively or emulated as it is itself; else as
+        long as an average model, in proportion to what both took natively."""
         if cell.key in self.known:
             return self.known[cell.key]
-        alike = [s for key, s in self.known.items() if key.startswith(f"{cell.model}/")]
-        return statistics.median(alike) if alike else statistics.mean(self.known.values())
+        seconds: dict[str, list[float]] = {}
+        native: dict[str, list[float]] = {}
+        for key, value in self.known.items():
+            model, platform, _ = key.split("/")
+            (native if platform == paths.HOST_PLATFORM else seconds).setdefault(model, []).append(value)
+        if not cell.platform.emulated:
+            seconds, native = native, {}
+        if cell.model in seconds:
+            return statistics.median(seconds[cell.model])
+        if not seconds:
+            return None
+        ratios = [
+            statistics.median(values) * (statistics.median(native[cell.model]) / statistics.median(native[model]))
+            for model, values in seconds.items()
+            if model in native and cell.model in native
+        ]
+        return statistics.mean(ratios or [value for values in seconds.values() for value in values])
 
 
 def _durations() -> dict[str, float]:
@@ -130,21 +155,21 @@ def run_all(
             file=sys.stderr,
             flush=True,
         )
-    estimate = Estimate(jobs)
-    estimate.waiting = {work.cell.key: work.cell for work in works}
+    estimate = Estimate(jobs, [work.cell for work in works])
 
     # One at a time, since the compiler uses all cores and is timed.
-    with Progress(len(works), "compile", left=estimate.left) as progress:
+    with Progress(len(works), "compile", 30.0, left=estimate.left) as progress:
         for work in works:
             progress.begin(work.cell.name)
             work.attempt("compile", compile_cell)
             progress.step(f"{work.cell.name}{': failed' * work.failed}", name=work.cell.name)
 
-    with Progress(len(works), "run", left=estimate.left) as progress:
+    with Progress(len(works), "run", 30.0, left=estimate.left) as progress:
 
         def one(work: Work) -> None:
             cell = work.cell
             progress.begin(cell.name)
+            estimate.begin(cell)
             work.attempt("run", run_cell)
             if not cell.platform.emulated:
                 work.attempt("measure", measure_cell)
@@ -158,7 +183,7 @@ def run_all(
             if not work.cell.platform.emulated:
                 one(work)
         emulated = [work for work in works if work.cell.platform.emulated]
-        emulated.sort(key=lambda work: -estimate._expected(work.cell) if estimate.known else 0)
+        emulated.sort(key=lambda work: estimate.expected(work.cell) or 0.0, reverse=True)
         with ThreadPoolExecutor(jobs) as pool:
             list(pool.map(one, emulated))
     return [rows[cell.key] for cell in cells]

@@ -348,22 +348,44 @@ def test_a_killed_run_leaves_no_program_behind_and_can_be_repeated(fake_aarch64,
 # ---- Time left -------------------------------------------------------------------------------------------------------
 
 
-def test_the_time_left_comes_from_the_last_records(records_folder):
+def _remember(**seconds):
+    """A record of ppocr_cls and other models on platforms, by how long each took."""
     record = records.start("nightly", ["scripts/nightly"])
-    work = cells.Work(_cell())
-    work.row["seconds"] = 40.0
-    record["rows"] = [work.row]
+    for key, value in seconds.items():
+        model, _, platform = key.partition("_on_")
+        work = cells.Work(matrix.load().select("full", [model], [f"{platform}-linux"], ["default"])[0])
+        work.row["seconds"] = value
+        record["rows"].append(work.row)
     records.write(record)
-    found = matrix.load().select("quick", ["ppocr_cls"], ["x86_64-linux", "aarch64-linux"])
-    estimate = nightly.Estimate(2)
-    estimate.waiting = {cell.key: cell for cell in found}
-    # The emulated cell never ran: as long as the model elsewhere, two at a time.
-    assert estimate.left() == 40 + 40 / 2
-    estimate.done(found[0], 10.0)
-    assert estimate.left() == 10 / 2
+
+
+def _estimate(*platforms):
+    found = matrix.load().select("quick", ["ppocr_cls"], [f"{p}-linux" for p in platforms])
+    return nightly.Estimate(2, found), found
+
+
+def test_the_time_left_comes_from_the_last_records(records_folder):
+    _remember(ppocr_cls_on_x86_64=4.0, ppocr_cls_on_armv7=30.0)
+    estimate, found = _estimate("x86_64", "armv7")
+    assert estimate.left() == 4 + 30 / 2
+    estimate.done(found[0], 5.0)
+    assert estimate.left() == 30 / 2
+    estimate.begin(found[1])
+    assert estimate.left() < 30 / 2
+
+
+def test_a_platform_that_never_ran_is_judged_by_the_others(records_folder):
+    _remember(ppocr_cls_on_x86_64=4.0, ppocr_cls_on_armv7=30.0)
+    assert _estimate("aarch64")[0].left() == 30 / 2
+
+
+def test_a_model_that_was_never_emulated_is_judged_by_what_it_takes_natively(records_folder):
+    _remember(ppocr_cls_on_x86_64=4.0, mobilenetv2_on_x86_64=2.0, mobilenetv2_on_armv7=10.0)
+    assert _estimate("aarch64")[0].left() == 20 / 2
 
 
 def test_without_records_the_time_left_is_not_made_up(records_folder):
-    estimate = nightly.Estimate(2)
-    estimate.waiting = {_cell().key: _cell()}
+    estimate, found = _estimate("x86_64", "armv7")
+    assert estimate.left() is None
+    estimate.done(found[0], 4.0)
     assert estimate.left() is None
