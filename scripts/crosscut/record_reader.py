@@ -1,6 +1,6 @@
 """Reads a record file that may come from anywhere, of any version of the schema.
 
-What is returned matches results/record.schema.json and is safe to index: names are plain, numbers are finite and not
+`load` parses a file, `check` makes a record of it: what is returned matches results/record.schema.json and is safe to index: names are plain, numbers are finite and not
 negative, text can be stored, no row or metric occurs twice. Everything else is refused with a one-line reason. Records
 of older versions are brought to the current form first (`_UPGRADES`, one function a version).
 """
@@ -20,9 +20,12 @@ from crosscut.records import SCHEMA_VERSION
 
 LARGEST_FILE = 64 << 20
 LARGEST_NUMBER = 2**53  # beyond it JavaScript's and SQLite's numbers are not exact
+TOO_DEEP = "nested too deeply"
 LONGEST_TEXT = 100_000
 # Names become parts of identifiers, file names and links.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+:/@ -]{0,199}")
+# What databases do not store: NUL, and halves of characters beyond the first 65,536.
+_NOT_TEXT = re.compile("[\0\ud800-\udfff]")
 _NAMES = ("model", "platform", "setting", "device", "contender", "operator")
 # A row is told from the others of its record by these.
 ROW_KEY = ("model", "platform", "setting", "device", "threads", "contender", "operator")
@@ -32,30 +35,34 @@ class Refused(Exception):
     """A file that is no record of a run, and why."""
 
 
-def read(path: Path) -> dict[str, Any]:
-    """The record in its current form. Raises Refused for whatever the file holds."""
+def load(path: Path) -> Any:
+    """What the file holds, with finite numbers, not checked yet. Raises Refused for what is not JSON."""
     if not path.is_file():
         raise Refused("not a regular file")
     try:
         if path.stat().st_size > LARGEST_FILE:
             raise Refused(f"larger than {LARGEST_FILE >> 20} MB")
-        record = json.loads(path.read_bytes(), parse_constant=_no_constant, parse_float=_finite, parse_int=_integer)
+        return json.loads(path.read_bytes(), parse_constant=_no_constant, parse_float=_finite, parse_int=_integer)
     except OSError as error:
         raise Refused(str(error.strerror)) from error
     except RecursionError as error:
-        raise Refused("nested too deeply") from error
+        raise Refused(TOO_DEEP) from error
     except ValueError as error:  # of the decoders of JSON and UTF-8
         raise Refused(f"not JSON: {error}") from error
-    record = _upgrade(record)
+
+
+def check(content: Any) -> dict[str, Any]:
+    """The record in its current form, made of what `load` returned. Raises Refused for everything else."""
+    record = _upgrade(content)
     _check_schema(record)
     _check_text(record)
     _check_rows(record["rows"])
     return record
 
 
-def digest(record: dict[str, Any]) -> str:
-    """The same for the same run, however its file is laid out."""
-    return hashlib.sha256(json.dumps(record, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+def digest(content: Any) -> str:
+    """Of what `load` returned: the same for the same run, however its file is laid out."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def _no_constant(text: str) -> float:
@@ -144,7 +151,7 @@ def _check_text(record: dict[str, Any]) -> None:
     for text in _texts(record):
         if len(text) > LONGEST_TEXT:
             raise Refused(f"a text of {len(text)} characters")
-        if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        if _NOT_TEXT.search(text):
             raise Refused(f"a text with a NUL or half a character: {ascii(text[:40])}")
 
 

@@ -138,16 +138,18 @@ class Store:
             if path.name.startswith("."):
                 continue
             try:
-                record = record_reader.read(path)
+                content = record_reader.load(path)
+                key = record_reader.digest(content)
+                added = not self._knows(key) and self._add(record_reader.check(content), key, path.name)
             except record_reader.Refused as refused:
                 update.refused.append((printable(path.name), printable(str(refused))))
                 continue
-            key = record_reader.digest(record)
-            if self._add(record, key, path.name):
-                update.added += 1
-            else:
-                update.known += 1
+            except RecursionError:  # of what JSON's reader could still hold
+                update.refused.append((printable(path.name), record_reader.TOO_DEEP))
+                continue
             digests.add(key)
+            update.added += added
+            update.known += not added
         with self.engine.begin() as connection:
             if only_this_folder:
                 update.forgotten = self._forget_others(connection, digests)
@@ -156,6 +158,10 @@ class Store:
                 connection.execute(sa.delete(refusal).where(refusal.c.file == name))
                 connection.execute(sa.insert(refusal).values(file=name, reason=reason))
         return update
+
+    def _knows(self, key: str) -> bool:
+        with self.engine.connect() as connection:
+            return connection.execute(sa.select(run.c.id).where(run.c.digest == key)).first() is not None
 
     def _add(self, record: dict[str, Any], key: str, name: str) -> bool:
         """One record, whole or not at all; False when it is there already."""

@@ -120,6 +120,20 @@ def test_what_is_no_record_is_refused_by_name_and_stops_nothing(tmp_path, name):
         assert len(_rows(index)) == len(CELLS)
 
 
+def test_any_depth_is_refused_in_one_line(tmp_path):
+    folder = tmp_path / "records"
+    folder.mkdir()
+    for depth in [*range(50, 1200, 50), 5000, 100_000]:
+        (folder / f"{depth}.json").write_text('{"schema": 2, "rows": ' + "[" * depth + "]" * depth + "}")
+        # The schema leaves room for more facts of a target.
+        nested = _with(target={"more": "here"}).replace('"here"', "[" * depth + "]" * depth)
+        (folder / f"{depth}-target.json").write_text(nested)
+    with _index(tmp_path) as index:
+        update = index.update(folder)
+        assert update.added + len(update.refused) == 50
+        assert dict(update.refused)["100000-target.json"] == "nested too deeply"
+
+
 def test_a_folder_a_dangling_link_and_a_large_file_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(record_reader, "LARGEST_FILE", 10_000_000)
     folder = made.write(tmp_path / "records", _record())
