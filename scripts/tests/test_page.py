@@ -225,13 +225,18 @@ def test_models_and_platforms_are_in_the_order_of_the_latest_run(tmp_path):
 
 
 def test_settings_of_a_model_are_lines_of_their_own(tmp_path):
-    rows = [made.row("m", NATIVE), made.row("m", NATIVE, setting="two", threads=2, device="local-task")]
+    rows = [
+        made.row("m", NATIVE),
+        made.row("m", NATIVE, threads=2, device="local-task"),
+        made.row("m", NATIVE, setting="opt1"),
+    ]
     content = _overview(tmp_path, [made.record(0, rows)])
     assert [(cell.model, cell.details) for cell, _ in content.rows] == [
         ("m", []),
-        ("m", ["two", "local-task", "2 threads"]),
+        ("m", ["local-task", "2 threads"]),
+        ("m", ["opt1"]),
     ]
-    assert len({cell.id for cell in content.cells}) == 2
+    assert len({cell.id for cell in content.cells}) == 3
 
 
 def test_a_failure_says_since_when_and_when_it_passed_last(tmp_path):

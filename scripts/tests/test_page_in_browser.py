@@ -115,7 +115,7 @@ def test_a_cell_opens_its_history_and_escape_comes_back(browser, index, model, p
         dialog.get_by_role("button", name="Show all 12").click()
         assert dialog.locator(".series tbody tr").count() == 12
         text = dialog.inner_text()
-        for fact in (f"{platform}-gnu", "+a,+b", "--opt-level=3", "crosscut-compile 0.1.0", "upright", "Made-up CPU"):
+        for fact in (f"{platform}-gnu", "+a, +b", "--opt-level=3", "crosscut-compile 0.1.0", "upright", "Made-up CPU"):
             assert fact in text
         page.keyboard.press("Escape")
         assert page.locator("dialog[open]").count() == 0

@@ -102,8 +102,10 @@ class Cell:
 
     @property
     def details(self) -> list[str]:
-        """What is not usual about the setting."""
-        parts = [self.setting] if self.setting != "default" else []
+        """What is not usual about the setting: its name, which says it, or what "default" does not say."""
+        if self.setting != "default":
+            return [self.setting]
+        parts = []
         if self.device not in ("", "local-sync"):
             parts.append(self.device)
         if self.threads > 1:

@@ -46,7 +46,7 @@ def cell_data(view: CellView, points: Sequence[Point], found: Changes) -> dict[s
         "facts": {
             "Triple": row.triple,
             "CPU": row.target_cpu,
-            "Features": row.features,
+            "Features": row.features.replace(",", ", ") if row.features else None,
             "Flags": " ".join(row.flags) if row.flags else None,
             "Device": f"{row.device}, {row.threads} thread{'s' * (row.threads != 1)}" if row.device else None,
             "Runner": " ".join(row.runner) if row.runner else None,
