@@ -173,14 +173,18 @@ class Store:
             ).scalar_one_or_none()
             if run_id is None:
                 return False
-            measurements: list[dict[str, Any]] = []
-            for row in record["rows"]:
-                made = connection.execute(sa.insert(result).values(run_id=run_id, **_result_values(row)))
-                assert made.inserted_primary_key is not None
-                result_id = made.inserted_primary_key[0]
-                for metric in row.get("metrics", []):
-                    values = {name: metric[name] for name in ("unit", "exact", "better", "samples")}
-                    measurements.append({"result_id": result_id, "metric": metric["name"], **values})
+            if not record["rows"]:
+                return True
+            made = connection.execute(
+                sa.insert(result).returning(result.c.id, sort_by_parameter_order=True),
+                [{"run_id": run_id, **_result_values(row)} for row in record["rows"]],
+            )
+            measurements = [
+                {"result_id": result_id, "metric": metric["name"]}
+                | {name: metric[name] for name in ("unit", "exact", "better", "samples")}
+                for result_id, row in zip(made.scalars(), record["rows"], strict=True)
+                for metric in row.get("metrics", [])
+            ]
             if measurements:
                 connection.execute(sa.insert(measurement), measurements)
             return True
