@@ -1,0 +1,210 @@
+"""What each engine is given: the model with fixed shapes, and what its own compiler makes of it.
+
+Compiling takes seconds to minutes, so that results, and refusals, are kept in build/peers/cache under the hash of all
+that they depend on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from crosscut import paths, records, runner
+from crosscut.matrix import Platform
+from crosscut.models import Model, Sample
+from crosscut.peers.packages import LOCK, venv
+from crosscut.peers.process import ContenderError
+
+NAMES = ("onnxruntime", "openvino", "iree", "ncnn")
+COMPILE_TIMEOUT = 900.0
+
+
+@dataclass(frozen=True)
+class Case:
+    """One comparison: a model with the inputs of one sample, on a platform, with so many threads."""
+
+    model: Model
+    sample: Sample
+    platform: Platform
+    threads: int
+
+    @property
+    def folder(self) -> Path:
+        return paths.BUILD / "peers" / self.platform.name / f"{self.model.name}.{self.threads}"
+
+    @property
+    def fixed(self) -> Path:
+        return self.folder / f"{self.model.name}.onnx"
+
+    @property
+    def reproduce(self) -> str:
+        threads = f" --threads {self.threads}" if self.threads > 1 else ""
+        platform = f" --platform {self.platform.name}" if self.platform.emulated else ""
+        return f"scripts/compare-peers {self.model.name}{threads}{platform}"
+
+
+def fix_shapes(case: Case) -> None:
+    """Writes the model with the shapes that Crosscut compiles it for, so that the peers can plan for them, too."""
+    import onnx
+
+    proto = onnx.load(str(case.model.onnx))
+    for info in proto.graph.input:
+        for dim, value in zip(
+            info.type.tensor_type.shape.dim, case.model.fixed_shapes.get(info.name, []), strict=False
+        ):
+            dim.dim_value = value
+    case.folder.mkdir(parents=True, exist_ok=True)
+    onnx.save(proto, str(case.fixed))
+
+
+def files(engine: str, case: Case) -> list[Path]:
+    """The engine's files for the case. ContenderError("compile", …) when its compiler refuses the model."""
+    if engine == "iree":
+        return [_iree(case)]
+    if engine == "ncnn":
+        return _ncnn(case)
+    return [case.fixed]
+
+
+def _cached(key: list[str], names: list[str], make: Callable[[Path], None]) -> list[Path]:
+    """Files `names` that make(folder) writes, from the cache where they are. A refusal is kept like a result."""
+    digest = hashlib.sha256("\0".join(key).encode()).hexdigest()
+    folder = paths.BUILD / "peers" / "cache" / digest[:32]
+    if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".new.") as temporary:
+            new = Path(temporary) / "result"
+            new.mkdir()
+            try:
+                make(new)
+            except ContenderError as error:
+                (new / "refused").write_text(f"{error.reproduce}\n{error.reason}\n")
+            new.replace(folder)
+    refused = folder / "refused"
+    if refused.is_file():
+        reproduce, reason = refused.read_text().splitlines()[:2]
+        raise ContenderError("compile", reason, reproduce)
+    return [folder / name for name in names]
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _tool(name: str) -> Path:
+    return venv() / "bin" / name
+
+
+def _checked(command: list[str | Path], what: str) -> None:
+    done = runner.run(command, COMPILE_TIMEOUT)
+    if not done.ok:
+        raise ContenderError("compile", f"{what}: {_first_error(done)}", done.shell)
+
+
+def _first_error(done: runner.Result) -> str:
+    """MLIR's errors begin with the file's place; that tells nobody anything here."""
+    for line in done.stderr.splitlines():
+        if "error: " in line:
+            return line.partition("error: ")[2][:300]
+    return done.reason[:300]
+
+
+# --- IREE ---
+
+# The best that was found: im2col made MobileNetV2 and the direction classifier faster; not every model compiles with it.
+_IREE_FLAGS = ("--iree-opt-level=O3", "--iree-opt-data-tiling")
+_IREE_FLAG_SETS = ([*_IREE_FLAGS, "--iree-global-opt-use-im2col-for-convs"], [*_IREE_FLAGS])
+
+
+def _iree_target(platform: Platform) -> list[str]:
+    if not platform.emulated:
+        return ["--iree-llvmcpu-target-cpu=host"]
+    cpu = platform.runner[platform.runner.index("-cpu") + 1]
+    triple = f"{platform.runner[0].removeprefix('qemu-')}-linux-gnu"
+    return [f"--iree-llvmcpu-target-triple={triple}", f"--iree-llvmcpu-target-cpu={cpu}"]
+
+
+def _iree(case: Case) -> Path:
+    target = _iree_target(case.platform)
+    machine = "" if case.platform.emulated else records.machine()["cpu"]
+    key = ["iree", _digest(case.fixed), *target, machine, *map(str, _IREE_FLAG_SETS), LOCK.read_text()]
+    return _cached(key, ["model.vmfb"], lambda folder: _compile_iree(case, target, folder))[0]
+
+
+def _compile_iree(case: Case, target: list[str], folder: Path) -> None:
+    """The graph as it is, or else with its constants folded by ONNX Runtime; with im2col, or else without."""
+    folded, problem = folder / "folded.onnx", None
+    for source in (case.fixed, folded):
+        if source == folded:
+            _fold(case.fixed, folded)
+        imported, module = folder / "model.mlir", folder / "model.vmfb"
+        for flags in _IREE_FLAG_SETS:
+            backend = ["--iree-hal-target-device=local", "--iree-hal-local-target-device-backends=llvm-cpu"]
+            try:
+                _checked([_tool("iree-import-onnx"), source, "-o", imported, "--opset-version", "17"], "import")
+                _checked([_tool("iree-compile"), imported, "-o", module, *backend, *target, *flags], "iree-compile")
+                imported.unlink()
+                folded.unlink(missing_ok=True)
+                return
+            except ContenderError as error:
+                problem = problem or error
+    assert problem
+    raise problem
+
+
+def _fold(source: Path, target: Path) -> None:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = str(target)
+    options.log_severity_level = 3
+    onnxruntime.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
+
+
+# --- ncnn ---
+
+
+def _ncnn(case: Case) -> list[Path]:
+    names = ["model.ncnn.param", "model.ncnn.bin"]
+    return _cached(["ncnn", _digest(case.fixed), LOCK.read_text()], names, lambda folder: _convert_ncnn(case, folder))
+
+
+_TYPES = {"float32": "f32", "int64": "i64", "int32": "i32", "uint8": "u8", "int8": "i8", "bool": "bool"}
+
+
+def _convert_ncnn(case: Case, folder: Path) -> None:
+    """pnnx writes nine files beside the model; two are kept."""
+    import numpy as np
+
+    source = folder / "model.onnx"
+    shutil.copyfile(case.fixed, source)
+    shapes = []
+    for path in case.sample.inputs:
+        value = np.load(path, mmap_mode="r")
+        if value.dtype.name not in _TYPES:
+            raise ContenderError("compile", f"pnnx: no input of type {value.dtype.name}")
+        shapes.append(f"[{','.join(map(str, value.shape))}]{_TYPES[value.dtype.name]}")
+    program = next(venv().glob("lib/python*/site-packages/pnnx/pnnx"), None)
+    if program is None:
+        raise ContenderError("prepare", "build/venv-peers has no pnnx")
+    _checked([program, source, "fp16=0", f"inputshape={','.join(shapes)}"], "pnnx")
+    kept = [folder / "model.ncnn.param", folder / "model.ncnn.bin"]
+    if not all(path.is_file() for path in kept):
+        raise ContenderError("compile", "pnnx: writes no ncnn model")
+    unknown = _unconverted(kept[0])
+    for path in folder.iterdir():
+        if path not in kept:
+            path.unlink()
+    if unknown:
+        raise ContenderError("compile", f"pnnx: ncnn has no {', '.join(unknown)}")
+
+
+def _unconverted(param: Path) -> list[str]:
+    """Layers that pnnx passed on because ncnn has nothing like them: their names have a namespace (aten::, pnnx.)."""
+    layers = {line.split()[0] for line in param.read_text().splitlines()[2:] if line.strip()}
+    return sorted(layer for layer in layers if "::" in layer or "." in layer)
