@@ -57,6 +57,11 @@ class Estimate:
         self.known = _durations()
         self.waiting = {cell.key: cell for cell in cells}
         self._begun: dict[str, float] = {}
+        self._spent: dict[str, float] = {}
+
+    def spend(self, cell: Cell, seconds: float) -> None:
+        """A part of the cell is done."""
+        self._spent[cell.key] = seconds
 
     def begin(self, cell: Cell) -> None:
         self._begun[cell.key] = time.monotonic()
@@ -72,9 +77,10 @@ class Estimate:
             expected = self.expected(cell)
             if expected is None:
                 return None
+            expected -= self._spent.get(cell.key, 0.0)
             if cell.key in self._begun:
-                expected = max(expected - (time.monotonic() - self._begun[cell.key]), 0.0)
-            total += expected / (self.jobs if cell.platform.emulated else 1)
+                expected -= time.monotonic() - self._begun[cell.key]
+            total += max(expected, 0.0) / (self.jobs if cell.platform.emulated else 1)
         return total
 
     def expected(self, cell: Cell) -> float | None:
@@ -162,6 +168,7 @@ def run_all(
         for work in works:
             progress.begin(work.cell.name)
             work.attempt("compile", compile_cell)
+            estimate.spend(work.cell, work.row["seconds"])
             progress.step(f"{work.cell.name}{': failed' * work.failed}", name=work.cell.name)
 
     with Progress(len(works), "run", 30.0, left=estimate.left) as progress:

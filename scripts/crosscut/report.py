@@ -97,7 +97,7 @@ def answers(rows: list[Row]) -> str:
     said = [answer for answer in said if answer]
     if not said:
         return ""
-    text = ", ".join(dict.fromkeys(said[0])) if len(set(said)) == 1 else "differ between platforms"
+    text = "; ".join(dict.fromkeys(said[0])) if len(set(said)) == 1 else "differ between platforms"
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

@@ -368,10 +368,12 @@ def test_the_time_left_comes_from_the_last_records(records_folder):
     _remember(ppocr_cls_on_x86_64=4.0, ppocr_cls_on_armv7=30.0)
     estimate, found = _estimate("x86_64", "armv7")
     assert estimate.left() == 4 + 30 / 2
+    estimate.spend(found[1], 6.0)
+    assert estimate.left() == 4 + 24 / 2
     estimate.done(found[0], 5.0)
-    assert estimate.left() == 30 / 2
+    assert estimate.left() == 24 / 2
     estimate.begin(found[1])
-    assert estimate.left() < 30 / 2
+    assert estimate.left() < 24 / 2
 
 
 def test_a_platform_that_never_ran_is_judged_by_the_others(records_folder):
