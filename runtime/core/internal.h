@@ -1,10 +1,12 @@
 // What the layers of the runtime know of each other. Everything compiled from core/ and loaders/ stands without a C
-// library, but for the four memory functions that every C compiler may call.
+// library, but for memcpy and memset.
 #ifndef CROSSCUT_CORE_INTERNAL_H
 #define CROSSCUT_CORE_INTERNAL_H
 
+#include "core/config.h"
+#include "core/phase.h"
+
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -15,7 +17,6 @@
 // Freestanding compilers still expect these from somewhere; the headers that declare them may be missing.
 void *memcpy(void *to, const void *from, size_t bytes);
 void *memset(void *to, int value, size_t bytes);
-int memcmp(const void *a, const void *b, size_t bytes);
 
 #define XCUT_COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -34,6 +35,20 @@ void xcut_text_add(xcut_text *text, const char *format, ...) __attribute__((form
 // Writes the message, if `error` is not null, and returns `status`.
 xcut_status xcut_fail(xcut_error *error, xcut_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+// Tells the program's fault hook, where there is one, and returns `status`.
+#if XCUT_GENERIC
+xcut_status xcut_report(xcut_status status, const char *message);
+#else
+static inline xcut_status xcut_report(xcut_status status, const char *message) { return (void)message, status; }
+#endif
+
+// Without messages, nothing of them is left in the program; the compiler still checks them.
+#if !XCUT_WITH_MESSAGES
+#define xcut_text_begin(data, bytes) ((xcut_text){data, bytes, 0})
+#define xcut_text_add(...) (0 ? (xcut_text_add)(__VA_ARGS__) : (void)0)
+#define xcut_fail(error, status, ...) (0 ? (xcut_fail)(error, status, __VA_ARGS__) : xcut_report(status, ""))
+#endif
 
 bool xcut_same_text(const char *a, const char *b);
 
@@ -67,9 +82,6 @@ xcut_status xcut_variant_choose(const xcut_module_table *table, const xcut_cpu *
                                 xcut_error *error);
 
 // ---- session.c, devices/ ---------------------------------------------------------------------------------------------
-
-// What a session does.
-enum { XCUT_PHASE_IDLE = 0, XCUT_PHASE_CALL = 1, XCUT_PHASE_ASYNC = 2 };
 
 // The part of a session that devices see. The environment comes first: modules hand its address back.
 typedef struct xcut_run {
@@ -117,8 +129,8 @@ struct xcut_session {
   size_t arena_bytes;
   bool arena_lent;
   xcut_kernel_time *times;
-  int32_t result;     // of the entry point
-  atomic_uint phase;  // XCUT_PHASE_*
+  int32_t result;  // of the entry point
+  xcut_phase phase;
   xcut_run *run;
 };
 

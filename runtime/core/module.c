@@ -25,9 +25,9 @@ static xcut_status refuse(const xcut_module_table *table, const xcut_variant *va
     return xcut_fail(error, XCUT_E_TARGET, "module needs vector registers of %u bits%s, this machine's have %u",
                      variant->min_vlen_bits, variant->max_vlen_bits ? "" : " or more", cpu->vlen_bits);
   }
-  char names[160];
+  char names[160] = "";
   xcut_text text = xcut_text_begin(names, sizeof names);
-  for (uint32_t bit = 0; bit < 64; ++bit) {
+  for (uint32_t bit = 0; XCUT_WITH_MESSAGES && bit < 64; ++bit) {
     if (!(missing >> bit & 1)) continue;
     const char *separator = text.used ? ", " : "";
     const char *name = xcut_feature_name(table->arch, bit);
@@ -114,9 +114,9 @@ xcut_status xcut_module_find_function(const xcut_module *module, const char *nam
     if (xcut_same_text(xcut_text_at(&functions[i].name), wanted)) return xcut_module_function(module, i, out);
   }
   if (!name && count == 1) return xcut_module_function(module, 0, out);
-  char names[160];
+  char names[160] = "";
   xcut_text text = xcut_text_begin(names, sizeof names);
-  for (uint32_t i = 0; i < count; ++i) {
+  for (uint32_t i = 0; XCUT_WITH_MESSAGES && i < count; ++i) {
     xcut_text_add(&text, "%s'%s'", i ? ", " : "", xcut_text_at(&functions[i].name));
   }
   return xcut_fail(error, XCUT_E_NOT_FOUND, "no function '%s'; there is %s", wanted, names);

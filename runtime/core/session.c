@@ -96,12 +96,9 @@ xcut_status xcut_session_create(const xcut_function *function, xcut_device *devi
 }
 
 // Takes the session for a call, or says that it is taken.
-static bool take(xcut_session *session, unsigned phase) {
-  unsigned idle = XCUT_PHASE_IDLE;
-  return atomic_compare_exchange_strong(&session->phase, &idle, phase);
-}
+static bool take(xcut_session *session, unsigned phase) { return xcut_phase_take(&session->phase, phase); }
 
-static void give_back(xcut_session *session) { atomic_store(&session->phase, XCUT_PHASE_IDLE); }
+static void give_back(xcut_session *session) { xcut_phase_set(&session->phase, XCUT_PHASE_IDLE); }
 
 static xcut_status busy(xcut_error *error) { return xcut_fail(error, XCUT_E_BUSY, "the session runs another call"); }
 
@@ -114,7 +111,7 @@ static void drop_arena(xcut_session *session) {
 
 void xcut_session_destroy(xcut_session *session) {
   if (!session) return;
-  if (atomic_load(&session->phase) == XCUT_PHASE_ASYNC) {
+  if (xcut_phase_get(&session->phase) == XCUT_PHASE_ASYNC) {
     // The result is of no interest; outputs that the call allocated were not asked for.
     xcut_status ignored = xcut_wait(session, XCUT_FOREVER, NULL);
     (void)ignored;
@@ -304,13 +301,13 @@ xcut_status xcut_invoke_async(xcut_session *session, const xcut_value *inputs, u
     give_back(session);
     return status;
   }
-  atomic_store(&session->phase, XCUT_PHASE_ASYNC);
+  xcut_phase_set(&session->phase, XCUT_PHASE_ASYNC);
   session->device->ops->start(session->run);
   return XCUT_OK;
 }
 
 xcut_status xcut_wait(xcut_session *session, uint64_t timeout_ns, xcut_error *error) {
-  if (atomic_load(&session->phase) != XCUT_PHASE_ASYNC) {
+  if (xcut_phase_get(&session->phase) != XCUT_PHASE_ASYNC) {
     return xcut_fail(error, XCUT_E_ARGUMENT, "the session has no call to wait for");
   }
   if (!session->device->ops->wait(session->run, timeout_ns)) {

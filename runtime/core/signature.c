@@ -42,13 +42,13 @@ xcut_status xcut_check_input(const xcut_function_info *info, uint32_t index, con
   const int64_t *dims = xcut_at(&tensor->dims);
   // Sizes that the module computes from these must not wrap around, not even those of a tensor that has no elements
   // because another dimension is 0.
-  uint64_t span = 1;
+  size_t span = 1;
   for (unsigned i = 0; i < tensor->rank; ++i) {
     uint64_t dim = value->dims[i] > 0 ? (uint64_t)value->dims[i] : 1;
-    if (dim > (SIZE_MAX >> 4) / span) {
+    if (dim > SIZE_MAX >> 4 || (size_t)dim > (SIZE_MAX >> 4) / span) {
       return xcut_fail(error, XCUT_E_SHAPE, "input '%s': its shape is larger than memory", name);
     }
-    span *= dim;
+    span *= (size_t)dim;
     if (value->dims[i] >= 0 && (dims[i] == -1 || value->dims[i] == dims[i])) continue;
     if (dims[i] == -1) {
       return xcut_fail(error, XCUT_E_SHAPE, "input '%s': dimension %u is %lld", name, i, (long long)value->dims[i]);

@@ -12,7 +12,7 @@ typedef struct region {
   xcut_error *error;
 } region;
 
-// Resolves `field` to `count` elements of `element` bytes.
+// Resolves `field` to `count` elements (fewer than 2^34) of `element` bytes. Alignments are powers of two.
 static xcut_status follow(region *r, const xcut_offset *field, uint64_t count, size_t element, size_t alignment,
                           const char *what, const void **out) {
   *out = NULL;
@@ -22,10 +22,10 @@ static xcut_status follow(region *r, const xcut_offset *field, uint64_t count, s
     return xcut_fail(r->error, XCUT_E_IMAGE, "module table: %s are missing", what);
   }
   int64_t at = (int64_t)field_at + *field;
-  if (at < 0 || (uint64_t)at > r->bytes || count > (r->bytes - (uint64_t)at) / element) {
+  if (at < 0 || (uint64_t)at > r->bytes || count * element > r->bytes - (uint64_t)at) {
     return xcut_fail(r->error, XCUT_E_IMAGE, "module table: %s lie outside the image", what);
   }
-  if ((uint64_t)at % alignment != 0) {
+  if (((uint64_t)at & (alignment - 1)) != 0) {
     return xcut_fail(r->error, XCUT_E_IMAGE, "module table: %s at 0x%llx are not %zu-byte aligned", what,
                      (unsigned long long)at, alignment);
   }

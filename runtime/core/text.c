@@ -1,6 +1,7 @@
 // Messages without a C library: a bounded printf of the few conversions that the runtime uses, and the status names.
 #include "core/internal.h"
 
+#if XCUT_WITH_MESSAGES
 xcut_text xcut_text_begin(char *data, size_t bytes) {
   xcut_text text = {data, bytes, 0};
   if (bytes > 0) data[0] = 0;
@@ -26,8 +27,15 @@ static void put_number(xcut_text *text, uint64_t value, unsigned base) {
   char digits[20];
   unsigned n = 0;
   do {
-    digits[n++] = "0123456789abcdef"[value % base];
-    value /= base;
+    // 64-bit division is a library function of many small CPUs, large beside this one.
+    uint64_t rest = value, quotient = 0;
+    for (unsigned shift = 61; shift-- > 0;) {
+      if (rest >> shift < base) continue;
+      rest -= (uint64_t)base << shift;
+      quotient |= UINT64_C(1) << shift;
+    }
+    digits[n++] = "0123456789abcdef"[rest];
+    value = quotient;
   } while (value);
   while (n) put(text, digits[--n]);
 }
@@ -74,14 +82,15 @@ void xcut_text_add(xcut_text *text, const char *format, ...) {
 }
 
 xcut_status xcut_fail(xcut_error *error, xcut_status status, const char *format, ...) {
-  if (!error) return status;
+  if (!error) return xcut_report(status, "");
   xcut_text text = xcut_text_begin(error->message, sizeof error->message);
   va_list list;
   va_start(list, format);
   add_list(&text, format, list);
   va_end(list);
-  return status;
+  return xcut_report(status, error->message);
 }
+#endif  // XCUT_WITH_MESSAGES
 
 bool xcut_same_text(const char *a, const char *b) {
   while (*a && *a == *b) ++a, ++b;

@@ -1,10 +1,6 @@
 // The list of devices, and what all of them share.
 #include "core/internal.h"
 
-#ifndef XCUT_WITH_THREADS
-#define XCUT_WITH_THREADS 1
-#endif
-
 static const struct {
   const char *name;
   xcut_status (*create)(const xcut_device_options *, xcut_device **, xcut_error *);
@@ -32,7 +28,7 @@ xcut_status xcut_device_create(const char *name, const xcut_device_options *opti
     if (!resolved.platform) resolved.platform = xcut_platform_default();
     return kDevices[i].create(&resolved, out, error);
   }
-  char names[80];
+  char names[80] = "";
   xcut_text text = xcut_text_begin(names, sizeof names);
   for (unsigned i = 0; i < XCUT_COUNT_OF(kDevices); ++i) {
     xcut_text_add(&text, "%s%s", i ? ", " : "", kDevices[i].name);

@@ -2,6 +2,8 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include "core/config.h"
+#include "crosscut/memory.h"
 #include "crosscut/platform.h"
 
 #include <errno.h>
@@ -18,8 +20,6 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
-
-#include "crosscut/memory.h"
 
 // ---- Memory ----------------------------------------------------------------------------------------------------------
 
@@ -55,6 +55,7 @@ xcut_allocator xcut_allocator_system(void) { return (xcut_allocator){NULL, syste
 
 // ---- Files -----------------------------------------------------------------------------------------------------------
 
+#if XCUT_WITH_FILES
 // strerror is not safe between threads; these are the reasons that a user meets.
 static const char *reason_of(int error) {
   switch (error) {
@@ -98,6 +99,7 @@ static void posix_file_close(void *self, intptr_t file) {
   (void)self;
   close((int)file);
 }
+#endif  // XCUT_WITH_FILES
 
 // ---- Clock and threads -----------------------------------------------------------------------------------------------
 
@@ -108,6 +110,7 @@ static uint64_t posix_clock_ns(void *self) {
   return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
 }
 
+#if XCUT_WITH_THREADS
 static uint32_t posix_cpu_count(void *self) {
   (void)self;
   cpu_set_t set;
@@ -171,6 +174,8 @@ static void posix_wake(void *self, const uint32_t *word, uint32_t count) {
   syscall(FUTEX_CALL, word, FUTEX_WAKE_PRIVATE, count > INT_MAX ? INT_MAX : (int)count, NULL, NULL, 0);
 }
 
+#endif  // XCUT_WITH_THREADS
+
 // ---- CPU -------------------------------------------------------------------------------------------------------------
 
 static uint64_t posix_capability(void *self, uint32_t which) {
@@ -198,15 +203,19 @@ static const xcut_platform kPosix = {
     .map = posix_map,
     .protect_code = posix_protect_code,
     .unmap = posix_unmap,
+#if XCUT_WITH_FILES
     .file_open = posix_file_open,
     .file_map = posix_file_map,
     .file_close = posix_file_close,
+#endif
     .clock_ns = posix_clock_ns,
+#if XCUT_WITH_THREADS
     .cpu_count = posix_cpu_count,
     .thread_start = posix_thread_start,
     .thread_join = posix_thread_join,
     .wait = posix_wait,
     .wake = posix_wake,
+#endif
     .capability = posix_capability,
 };
 

@@ -98,8 +98,8 @@ static uint32_t arch_of(uint16_t machine, bool wide) {
 
 static xcut_status check_header(const uint8_t *image, uint64_t bytes, bool *wide, header *h, xcut_error *error) {
   if (bytes < 52) return xcut_fail(error, XCUT_E_IMAGE, "truncated: %llu bytes", (unsigned long long)bytes);
-  static const uint8_t magic[4] = {0x7f, 'E', 'L', 'F'};
-  if (memcmp(image, magic, 4) != 0) return xcut_fail(error, XCUT_E_IMAGE, "not a module: no ELF header");
+  if (image[0] != 0x7f || image[1] != 'E' || image[2] != 'L' || image[3] != 'F')
+    return xcut_fail(error, XCUT_E_IMAGE, "not a module: no ELF header");
   if (image[4] != kClass32 && image[4] != kClass64) return xcut_fail(error, XCUT_E_IMAGE, "unknown ELF class");
   if (image[5] != kLittle && image[5] != kBig) return xcut_fail(error, XCUT_E_IMAGE, "unknown ELF byte order");
   if (image[6] != 1) return xcut_fail(error, XCUT_E_IMAGE, "unknown ELF version");
@@ -116,7 +116,7 @@ static xcut_status check_header(const uint8_t *image, uint64_t bytes, bool *wide
   if (h->header_bytes != (*wide ? 64 : 52) || h->entry_bytes != size) {
     return xcut_fail(error, XCUT_E_IMAGE, "ELF headers of unknown size");
   }
-  if (h->segments == 0 || h->segments_at > bytes || (bytes - h->segments_at) / size < h->segments) {
+  if (h->segments == 0 || h->segments_at > bytes || bytes - h->segments_at < (uint64_t)h->segments * size) {
     return xcut_fail(error, XCUT_E_IMAGE, "truncated: program headers lie outside the file");
   }
   return XCUT_OK;

@@ -129,6 +129,7 @@ xcut_status xcut_module_load(const void *image, size_t image_bytes, const xcut_l
   return XCUT_OK;
 }
 
+#if XCUT_WITH_FILES
 // Loads an open file; the module owns the mapping, not the file.
 static xcut_status load_open(intptr_t file, uint64_t bytes, const xcut_load_options *options, xcut_module **out,
                              xcut_error *error) {
@@ -174,3 +175,11 @@ xcut_status xcut_module_load_file(const char *path, const xcut_load_options *opt
   platform->file_close(platform->self, file);
   return status;
 }
+#else
+xcut_status xcut_module_load_file(const char *path, const xcut_load_options *options, xcut_module **out,
+                                  xcut_error *error) {
+  (void)path;
+  xcut_status status = check_options(options, out, error);
+  return status ? status : xcut_fail(error, XCUT_E_UNSUPPORTED, "this runtime was built without files");
+}
+#endif  // XCUT_WITH_FILES
