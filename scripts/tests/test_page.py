@@ -395,6 +395,17 @@ def test_scripts_hold_the_points_as_the_records_have_them(tmp_path):
     assert [point[6] for point in series["instructions"]["points"]] == wanted
 
 
+def test_a_long_list_of_changes_is_folded_and_complete(tmp_path):
+    models = [f"m{number}" for number in range(30)]
+    records = made.history(2, models, [EMULATED], lambda n, row: _cost(1 + n * int(row["model"][1:] or 0) / 99)(row))
+    text = page.write(made.write(tmp_path / "records", *records), tmp_path / "page").read_text()
+    section = text[text.index('<section id="worse">') : text.index('<section id="matrix">')]
+    shown = re.findall(r'<td data-label="Model">(m\d+)', section)
+    assert shown == [f"m{number}" for number in range(29, 0, -1)]  # the largest first
+    first, _, more = section.partition('<details class="more">')
+    assert (first.count("<tr><td"), more.count("<tr><td")) == (10, 19)
+
+
 def test_files_that_are_no_records_are_named_on_the_page(tmp_path):
     folder = made.write(tmp_path / "records", *made.history(1, ["m"], [NATIVE]))
     (folder / "<b>.json").write_text("{")

@@ -16,6 +16,8 @@ from crosscut.page.points import explanation
 from crosscut.page.spark import HEIGHT, WIDTH
 
 VERSIONS_LISTED = 30
+FIRST_CHANGES = 10  # the others of a list are folded
+MOST_CHANGES = 500
 
 
 @cache
@@ -40,9 +42,11 @@ def index(page: view.Overview) -> str:
         "index.html",
         page=page,
         answer=answer(page),
-        first=Markup(matrix(page, metrics.COST)),
+        first_matrix=Markup(matrix(page, metrics.COST)),
         cost=(metrics.COST, metrics.COST_TITLE),
         listed=VERSIONS_LISTED,
+        first_changes=FIRST_CHANGES,
+        most_changes=MOST_CHANGES,
     )
 
 
@@ -59,7 +63,9 @@ def arrow(value: view.Value) -> str:
     change = value.change
     if change.kind in (Kind.BETTER, Kind.WORSE) and change.ratio is not None:
         return "▲" if change.ratio > 1 else "▼"
-    return {Kind.OTHER: "◆", Kind.SAME: "=", Kind.FIRST: "new"}.get(change.kind, "")
+    if change.kind is Kind.SAME:
+        return "=" if change.ratio == 1 else "≈"
+    return {Kind.OTHER: "◆", Kind.FIRST: "new"}.get(change.kind, "")
 
 
 def moment(time: str) -> str:

@@ -52,7 +52,7 @@
     const [, , , kind, percent, why] = point;
     const text = kind === "first" ? "first" : percent || "=";
     const event = kind === "better" || kind === "worse";
-    const symbol = kind === "other" ? "◆ " : event ? (percent.startsWith("−") ? "▼ " : "▲ ") : "";
+    const symbol = kind === "other" ? "◆ " : kind === "same" && percent ? "≈ " : event ? (percent.startsWith("−") ? "▼ " : "▲ ") : "";
     return h("span", {class: `change ${kind}`, title: why}, symbol + text);
   }
 
