@@ -34,6 +34,8 @@ class GenericGenerator {
   bool bodiesVectorize();
   void arrangeLoops();
   int scoreAsVector(unsigned loop);
+  bool gathers(unsigned loop);
+  int reductionInLanes(int64_t shortest);
   Position enter(const Position &at, unsigned loop, Value value);
   void emitLoops(unsigned loop, const Position &at);
   unsigned lanesAtOnce();
@@ -85,6 +87,28 @@ int GenericGenerator::scoreAsVector(unsigned loop) {
   return score;
 }
 
+// Whether lanes along the loop would read an input whose elements lie apart.
+bool GenericGenerator::gathers(unsigned loop) {
+  return llvm::any_of(space.operands, [&](const Operand &operand) {
+    return operand.role == Operand::Input && !operand.splat && !operand.packed &&
+           !isConstant(operand.strides[loop], 1) && !isConstant(operand.strides[loop], 0);
+  });
+}
+
+// The innermost reduction of at least this length that can be walked in lanes, or -1.
+int GenericGenerator::reductionInLanes(int64_t shortest) {
+  for (unsigned loop = space.loops.size(); loop-- > parallelLoops;) {
+    bool fits = true, moves = false;
+    for (Operand &operand : space.operands) {
+      if (operand.role != Operand::Input || operand.splat) continue;
+      fits &= isConstant(operand.strides[loop], 1) || isConstant(operand.strides[loop], 0);
+      moves |= isConstant(operand.strides[loop], 1);
+    }
+    if (fits && moves && constantOf(space.loops[loop].extent).value_or(64) >= shortest) return loop;
+  }
+  return -1;
+}
+
 void GenericGenerator::arrangeLoops() {
   space.dropUnit();
   Operand *output = space.find(Operand::Output, 0);
@@ -114,19 +138,11 @@ void GenericGenerator::arrangeLoops() {
   };
   if (vectors) vectorLoop = choose(0, parallelLoops);
   combiner = matchCombiner(step.nest.op);
-  if (vectors && vectorLoop < 0 && combiner && parallelLoops < space.loops.size()) {
-    // Lanes along a reduction: every input that moves must move by one.
-    for (unsigned loop = parallelLoops; loop < space.loops.size(); ++loop) {
-      bool fits = true, moves = false;
-      for (Operand &operand : space.operands) {
-        if (operand.role != Operand::Input || operand.splat) continue;
-        fits &= isConstant(operand.strides[loop], 1) || isConstant(operand.strides[loop], 0);
-        moves |= isConstant(operand.strides[loop], 1);
-      }
-      if (fits && moves && constantOf(space.loops[loop].extent).value_or(64) >= 2)
-        vectorLoop = loop, lanesReduce = true;
-    }
-  }
+  // Lanes along a reduction: every input that moves must move by one. Also where neighbouring results would have to
+  // gather what they sum: a sum in lanes reads rows as they lie, and its partial sums lose less.
+  if (vectors && combiner && (vectorLoop < 0 || gathers(vectorLoop)))
+    if (int loop = reductionInLanes(vectorLoop < 0 ? 2 : 4 * k.target.lanes()); loop >= 0)
+      vectorLoop = loop, lanesReduce = true;
   // Vectors innermost of their kind; constants are laid out in this order.
   if (vectorLoop >= 0) {
     SmallVector<unsigned> moved;

@@ -70,11 +70,15 @@ def dynamic(cases: Family) -> None:
         at = f.arg([f.size], "i64", dynamic=[0], data=f.data.integers(0, 20, [f.size]))
         f.output(elementwise(f, "add", take(f, f.const([20, 11]), at), f.const([11])))
 
+    def long_rows(f: Function) -> None:  # summed in lanes, however many rows there are
+        x = f.arg([f.size, 133], dynamic=[0])
+        f.output(softmax(f, x), reduce(f, x, [1], "max"), reduce(f, x, [1], "sum"))
+
     def two_inputs(f: Function) -> None:
         x, y = f.arg([f.size, 13], dynamic=[0]), f.arg([f.size, 1], dynamic=[0])
         f.output(elementwise(f, "add", x, y), concat(f, [x, y], 1))
 
-    for build in (perceptron, depth, batch_of_images, gathered, two_inputs):
+    for build in (perceptron, depth, batch_of_images, gathered, long_rows, two_inputs):
         cases.add(f"dynamic_{build.__name__}", build, batches)
     for build in (columns, convolution, sequences, moves):
         cases.add(f"dynamic_{build.__name__}", build, widths)
