@@ -52,7 +52,7 @@ class Compiled:
         for program in missing_programs(platform):
             raise EngineError(f"{paths.relative(program)} is not built")
         self.platform = platform
-        self._modules = {model: self._compile(model, say) for model in MODELS}
+        self.modules = {model: self._compile(model, say) for model in MODELS}
 
     def _compile(self, name: str, say: Callable[[str], None]) -> Path:
         model, module = models.get(name), paths.module_path(self.platform.name, f"{name}.any-size")
@@ -70,7 +70,7 @@ class Compiled:
         with tempfile.TemporaryDirectory() as name:
             source, result = Path(name) / "input.npy", Path(name) / "output.npy"
             np.save(source, values)
-            arguments = [f"--module={self._modules[model]}", f"--input=@{source}", f"--output=@{result}"]
+            arguments = [f"--module={self.modules[model]}", f"--input=@{source}", f"--output=@{result}"]
             done = runner.run(runner.on_platform(self.platform, "crosscut-run", arguments), TIMEOUT)
             if not done.ok:
                 raise EngineError(f"{model} on {self.platform.name}: {done.reason}")
