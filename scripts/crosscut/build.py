@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from crosscut import paths
@@ -50,16 +53,27 @@ def _logged(command: list[str], what: str, log: Path) -> None:
     with log.open("w") as stream:
         try:
             process = subprocess.Popen(
-                command, cwd=paths.SOURCE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+                command,
+                cwd=paths.SOURCE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                start_new_session=True,
             )
         except OSError as error:
             raise BuildError(f"{command[0]}: {error.strerror}") from error
         assert process.stdout
-        for line in process.stdout:
-            stream.write(line)
-            last = line.strip() if re.match(r"\[\d+/\d+\]", line) else last
-            if time.monotonic() - printed >= 10:
-                printed = time.monotonic()
-                print(f"{what}: {last[:120]}", file=sys.stderr, flush=True)
+        try:
+            for line in process.stdout:
+                stream.write(line)
+                last = line.strip() if re.match(r"\[\d+/\d+\]", line) else last
+                if time.monotonic() - printed >= 10:
+                    printed = time.monotonic()
+                    print(f"{what}: {last[:120]}", file=sys.stderr, flush=True)
+        except BaseException:  # interrupted, or the log can not be written: the compilers end, too
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+            raise
     if process.wait():
         raise BuildError(f"{' '.join(command[:3])}: failed, see {paths.relative(log)}")

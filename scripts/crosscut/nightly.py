@@ -229,14 +229,15 @@ def main(arguments: list[str] | None = None) -> int:
         if options.list:
             print("\n".join(cell.key for cell in cells))
             return 0
-        with alone():
+        with runner.interruptible(), alone():
             failed_builds = {} if options.no_build else build.ensure([cell.platform for cell in cells])
             return _night(cells, options, command, failed_builds)
     except (matrix.MatrixError, build.BuildError, Busy, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        return 130
+    except SystemExit:
+        print("interrupted; the same command goes on where it stopped", file=sys.stderr)
+        raise
 
 
 def _night(cells: list[Cell], options: argparse.Namespace, command: list[str], no_build: dict[str, str]) -> int:
@@ -248,15 +249,10 @@ def _night(cells: list[Cell], options: argparse.Namespace, command: list[str], n
         "platforms": options.platform,
         "settings": options.setting,
     }
-    try:
-        with runner.interruptible():
-            no_model = get_models(cells)
-            unfinished = Unfinished(cells, options.fresh)
-            record["started"] = unfinished.started
-            record["rows"] = run_all(cells, unfinished, options.jobs, no_model, no_build)
-    except SystemExit:
-        print("interrupted; the same command goes on where it stopped", file=sys.stderr)
-        raise
+    no_model = get_models(cells)
+    unfinished = Unfinished(cells, options.fresh)
+    record["started"] = unfinished.started
+    record["rows"] = run_all(cells, unfinished, options.jobs, no_model, no_build)
     print(report.text(record["rows"]))
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     print(f"\n{duration(time.monotonic() - start)}, {duration(used.ru_utime + used.ru_stime)} of processor time")
