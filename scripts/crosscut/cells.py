@@ -127,6 +127,17 @@ def compile_cell(work: Work) -> None:
             work.metric(name, "bytes", [value], exact=True)
 
 
+def share_module(work: Work, other: Work) -> None:
+    """Takes over what `other` found when it compiled the module that both run; its compile time stays with it."""
+    for name in ("model_sha256", "flags", "module_sha256", "target"):
+        if name in other.row:
+            work.row[name] = other.row[name]
+    work.row["commands"].update(other.row["commands"])
+    work.row["metrics"] = [m for m in other.row["metrics"] if m["name"] != "compile_time"]
+    if other.failed:
+        raise Failure(other.row["phase"], other.row["reason"])
+
+
 def run_cell(work: Work) -> None:
     """Runs every sample on the platform and compares. Under QEMU the run of the first is also the one that is counted:
     there an inference takes minutes."""

@@ -79,7 +79,9 @@ class Cell:
 
     @property
     def module(self) -> Path:
-        name = self.model if self.setting.name == "default" else f"{self.model}.{self.setting.name}"
+        """Settings that only say where a module runs share it."""
+        own = self.setting.compile or self.setting.dynamic
+        name = f"{self.model}.{self.setting.name}" if own else self.model
         return paths.module_path(self.platform.name, name)
 
 

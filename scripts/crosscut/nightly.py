@@ -19,10 +19,12 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from crosscut import build, matrix, models, paths, records, report, runner
-from crosscut.cells import Work, compile_cell, measure_cell, run_cell
+from crosscut.cells import Work, compile_cell, measure_cell, run_cell, share_module
 from crosscut.matrix import Cell
 from crosscut.progress import Progress, duration
 from crosscut.unfinished import Unfinished, identity
@@ -164,10 +166,15 @@ def run_all(
     estimate = Estimate(jobs, [work.cell for work in works])
 
     # One at a time, since the compiler uses all cores and is timed.
+    compiled: dict[Path, Work] = {}
     with Progress(len(works), "compile", 30.0, left=estimate.left) as progress:
         for work in works:
             progress.begin(work.cell.name)
-            work.attempt("compile", compile_cell)
+            other = compiled.setdefault(work.cell.module, work)
+            if other is work:
+                work.attempt("compile", compile_cell)
+            else:
+                work.attempt("compile", partial(share_module, other=other))
             estimate.spend(work.cell, work.row["seconds"])
             progress.step(f"{work.cell.name}{': failed' * work.failed}", name=work.cell.name)
 

@@ -76,6 +76,23 @@ def test_an_emulated_cell_is_counted_in_the_run_that_is_checked(fake_aarch64, re
     assert "--target=aarch64-linux" in row["flags"]
 
 
+def test_settings_that_compile_alike_share_a_module(records_folder):
+    arguments = ["--no-build", "--model", "ppocr_cls", "--platform", "x86_64-linux"]
+    assert nightly.main([*arguments, "--setting", "default", "--setting", "threads2"]) == 0
+    one, two = _rows(records_folder)
+    assert (two["setting"], two["device"], two["threads"]) == ("threads2", "local-task", 2)
+    assert one["module_sha256"] == two["module_sha256"] and one["commands"]["compile"] == two["commands"]["compile"]
+    assert "compile_time" in _samples(one) and "compile_time" not in _samples(two)
+    assert _samples(two)["code_bytes"] == [5] and "--threads=2" in two["commands"]["measure"]
+
+
+def test_a_module_that_does_not_compile_fails_every_cell_that_runs_it(records_folder, monkeypatch):
+    monkeypatch.setenv("FAKE_REFUSE", "HardSigmoid")
+    arguments = ["--no-build", "--model", "ppocr_cls", "--platform", "x86_64-linux"]
+    assert nightly.main([*arguments, "--setting", "default", "--setting", "threads2"]) == 1
+    assert [row["phase"] for row in _rows(records_folder)] == ["compile", "compile"]
+
+
 def test_commands_of_a_row_can_be_pasted(records_folder):
     assert nightly.main(ARGUMENTS) == 0
     (row,) = _rows(records_folder)
