@@ -7,7 +7,7 @@
 #
 # None is part of `all`. Model files are made by the Python package, as for scripts/nightly, which measures the same
 # modules under the same options (scripts/tests/test_cmake_matrix.py compares them).
-include_guard(GLOBAL)
+include_guard()
 
 set(CROSSCUT_MATRIX_FILE ${CMAKE_SOURCE_DIR}/benchmarks/matrix.json CACHE FILEPATH "Models × platforms × settings")
 set_property(DIRECTORY ${CMAKE_SOURCE_DIR} APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CROSSCUT_MATRIX_FILE})
@@ -47,11 +47,16 @@ crosscut_json_list(CROSSCUT_MATRIX_PLATFORMS "${CROSSCUT_MATRIX}" platforms)
 crosscut_json_list(CROSSCUT_MATRIX_MODELS "${CROSSCUT_MATRIX}" models)
 crosscut_json_list(CROSSCUT_MATRIX_SETTINGS "${CROSSCUT_MATRIX}" settings)
 
+# Platforms with programs of their own that are emulated.
+set(CROSSCUT_MATRIX_CROSS ${CROSSCUT_MATRIX_PLATFORMS})
+list(FILTER CROSSCUT_MATRIX_CROSS EXCLUDE REGEX "^${CMAKE_HOST_SYSTEM_PROCESSOR}-linux$")
+
 # Platforms that are built: those with a toolchain file. The others run another one's programs.
 crosscut_json_list(CROSSCUT_MATRIX_BUILDS "${CROSSCUT_MATRIX}" also_built)
 list(PREPEND CROSSCUT_MATRIX_BUILDS ${CROSSCUT_MATRIX_PLATFORMS})
 foreach(name IN LISTS CROSSCUT_MATRIX_BUILDS)
   if(NOT EXISTS ${CMAKE_SOURCE_DIR}/toolchains/${name}.cmake)
     list(REMOVE_ITEM CROSSCUT_MATRIX_BUILDS ${name})
+    list(REMOVE_ITEM CROSSCUT_MATRIX_CROSS ${name})
   endif()
 endforeach()
