@@ -408,3 +408,38 @@ def test_without_records_the_time_left_is_not_made_up(records_folder):
     assert estimate.left() is None
     estimate.done(found[0], 4.0)
     assert estimate.left() is None
+
+
+# ---- The command -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def command(tmp_path):
+    """scripts/nightly beside stand-ins that say that they were called; SETUP_STATUS is how setting up ends."""
+    shutil.copy(paths.SOURCE / "scripts" / "nightly", tmp_path)
+    (tmp_path / "crosscut").mkdir()
+    for name, text in (("setup", "echo setup; exit ${SETUP_STATUS:-0}"), ("crosscut/run-module", 'echo run "$@"')):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+
+    def call(*arguments, **environment):
+        return subprocess.run(
+            [tmp_path / "nightly", *arguments], capture_output=True, text=True, env={**os.environ, **environment}
+        )
+
+    return call
+
+
+def test_the_command_sets_the_machine_up_first(command):
+    done = command("--quick")
+    assert (done.stderr, done.stdout) == ("setup\n", "run crosscut.nightly --quick\n")
+
+
+@pytest.mark.parametrize("argument", ["--help", "--list", "--no-build"])
+def test_the_command_leaves_the_machine_as_it_is_when_nothing_is_built(command, argument):
+    assert command("--quick", argument).stderr == ""
+
+
+def test_a_machine_that_can_not_be_set_up_ends_the_command(command):
+    done = command(SETUP_STATUS="1")
+    assert done.returncode == 1 and done.stdout == ""
