@@ -43,7 +43,7 @@ for line in sys.stdin:
             os.kill(os.getpid(), signal.SIGABRT)
         answer([times[task["engine"]]] * int(request[2]))
     else:
-        if "CROSSCUT_FAKE_COUNTS" in os.environ:
+        if "CROSSCUT_FAKE_COUNTS" in os.environ and fate != "counts nothing":
             regions = [{"id": 0, "instructions": n} for n in (4_000, 20_004_000)]
             Path(os.environ["CROSSCUT_FAKE_COUNTS"]).write_text(json.dumps({"exact": True, "regions": regions}))
         answer(None)

@@ -15,7 +15,7 @@ import pytest
 from crosscut import matrix, models, paths, records
 from crosscut.peers import __main__ as command
 from crosscut.peers import contenders, engines, native, packages, process, report
-from crosscut.peers.engines import Case
+from crosscut.peers.engines import Case, Given
 from crosscut.peers.outcome import Outcome, check
 from crosscut.peers.process import ContenderError, Worker
 
@@ -31,7 +31,7 @@ def _case(name="simple", threads=1):
 def fakes(fake_tools, monkeypatch):
     """Stand-ins for Crosscut's programs and for the engines; returns a function that sets what becomes of an engine."""
     monkeypatch.setattr(contenders, "worker_command", lambda: [sys.executable, FAKE])
-    monkeypatch.setattr(engines, "files", lambda name, case: [case.fixed])
+    monkeypatch.setattr(engines, "prepare", lambda name, case: Given([case.fixed], case.sample.inputs))
     monkeypatch.setattr(packages, "install_venv", lambda: None)
     return lambda **fates: monkeypatch.setenv("FAKE_PEERS", json.dumps(fates))
 
@@ -123,7 +123,11 @@ def test_the_worker_with_an_engine_that_prints(tmp_path):
     noisy = tmp_path / "noisy.py"
     script = Path(contenders.__file__).with_name("worker.py")
     noisy.write_text(_NOISY.replace("WORKER", repr(str(script))))
-    worker = Worker([sys.executable, noisy], contenders.task("onnxruntime", case, [case.fixed]), tmp_path / "log")
+    worker = Worker(
+        [sys.executable, noisy],
+        contenders.task("onnxruntime", case, Given([case.fixed], case.sample.inputs)),
+        tmp_path / "log",
+    )
     assert worker.facts["peak_rss"] > 0 and worker.facts["shipped_bytes"] > 1e6
     files = contenders.worker_outputs(worker, "onnxruntime", case)
     assert check(case.model, case.sample, files) <= case.model.tolerance.atol
@@ -237,9 +241,9 @@ def test_what_a_compiler_made_or_refused_is_kept(fake_tools):
         raise ContenderError("compile", "no such operator", "compile it")
 
     for _ in range(2):
-        assert engines._cached(["k"], ["a"], make)[0].read_text() == "made"
+        assert engines.cached(["k"], ["a"], make)[0].read_text() == "made"
         with pytest.raises(ContenderError, match="no such operator") as caught:
-            engines._cached(["other"], ["a"], refuse)
+            engines.cached(["other"], ["a"], refuse)
         assert caught.value.phase == "compile" and caught.value.reproduce == "compile it"
     assert len(calls) == 2
 
@@ -250,14 +254,8 @@ def test_an_interrupted_compiler_leaves_nothing_behind(fake_tools):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        engines._cached(["k"], ["a"], interrupted)
+        engines.cached(["k"], ["a"], interrupted)
     assert list((paths.BUILD / "peers" / "cache").iterdir()) == []
-
-
-def test_layers_that_ncnn_does_not_have_are_named(tmp_path):
-    param = tmp_path / "model.param"
-    param.write_text("7767517\n3 3\nInput in0 0 1 in0\npnnx.Expression e 1 1 in0 1\naten::where w 1 1 1 out0\n")
-    assert engines._unconverted(param) == ["aten::where", "pnnx.Expression"]
 
 
 # --- The command ---
@@ -324,7 +322,7 @@ def test_an_interrupt_ends_the_contenders_and_writes_nothing(fakes, tmp_path):
     program.write_text(
         "import sys\nfrom pathlib import Path\nfrom crosscut import paths\nfrom crosscut.peers import __main__, contenders, engines, packages\n"
         f"contenders.worker_command = lambda: [sys.executable, {str(FAKE)!r}]\n"
-        "engines.files = lambda name, case: [case.fixed]\npackages.install_venv = lambda: None\n"
+        "engines.prepare = lambda name, case: engines.Given([case.fixed], case.sample.inputs)\npackages.install_venv = lambda: None\n"
         "sys.exit(__main__.main(sys.argv[1:]))\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(paths.SOURCE / "scripts"), "CROSSCUT_BUILD_DIR": str(paths.BUILD)}

@@ -55,7 +55,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 def platforms(names: list[str] | None) -> list[Platform]:
     """The platforms named; none: this machine's."""
-    found = [matrix.load().platform(name) for name in names or [paths.HOST_PLATFORM]]
+    found = [matrix.load().platform(name) for name in dict.fromkeys(names or [paths.HOST_PLATFORM])]
     for platform in found:
         if names and (not platform.emulated or emulated.architecture(platform) not in packages.ARCHITECTURES):
             known = [p.name for p in matrix.load().platforms.values() if p.emulated]

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from crosscut import bench, paths, runner
 from crosscut.peers import engines
-from crosscut.peers.engines import Case
+from crosscut.peers.engines import Case, Given
 from crosscut.peers.packages import venv
 from crosscut.peers.process import ContenderError, Worker
 
@@ -119,12 +119,12 @@ class Peer:
 
     def __init__(self, name: str, case: Case) -> None:
         self.name, self.case = name, case
-        model = engines.files(name, case)
+        given = engines.prepare(name, case)
         with pinned(case.threads):
-            self.worker = Worker(worker_command(), task(name, case, model), case.folder / f"{name}.log")
+            self.worker = Worker(worker_command(), task(name, case, given), case.folder / f"{name}.log")
         self.version: str = self.worker.facts["version"]
         self.peak_rss: int | None = self.worker.facts["peak_rss"]
-        self.shipped_bytes = self.worker.facts["shipped_bytes"] + sum(path.stat().st_size for path in model)
+        self.shipped_bytes = self.worker.facts["shipped_bytes"] + sum(path.stat().st_size for path in given.model)
 
     def outputs(self) -> list[Path]:
         return worker_outputs(self.worker, self.name, self.case)
@@ -137,15 +137,15 @@ class Peer:
 
 
 def worker_command() -> list[str | Path]:
-    return [venv() / "bin" / "python", Path(__file__).with_name("worker.py")]
+    return [venv() / "bin" / "python", "-P", Path(__file__).with_name("worker.py")]
 
 
-def task(name: str, case: Case, model: list[Path]) -> dict[str, object]:
+def task(name: str, case: Case, given: Given) -> dict[str, object]:
     """What worker.py is told."""
     import numpy as np
 
     shapes = [list(np.load(path, mmap_mode="r").shape) for path in case.sample.outputs]
-    files = {"model": list(map(str, model)), "inputs": list(map(str, case.sample.inputs))}
+    files = {"model": list(map(str, given.model)), "inputs": list(map(str, given.inputs))}
     return {"engine": name, "threads": case.threads, "shapes": shapes, **files}
 
 

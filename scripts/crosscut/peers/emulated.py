@@ -66,15 +66,15 @@ def _count_crosscut(case: Case, outcome: Outcome) -> None:
 
 def _count_peer(case: Case, outcome: Outcome) -> None:
     root = packages.install_root(packages.ARCHITECTURES[architecture(case.platform)])
-    model = engines.files(outcome.contender, case)
+    given = engines.prepare(outcome.contender, case)
     counts = case.folder / f"{outcome.contender}.counts.json"
     counts.unlink(missing_ok=True)
-    task = contenders.task(outcome.contender, case, model)
+    task = contenders.task(outcome.contender, case, given)
     log = case.folder / f"{outcome.contender}.log"
     worker = Worker(_command(case.platform, root, counts), task, log, root.environment(), TIMEOUT)
     try:
         outcome.version = worker.facts["version"]
-        outcome.shipped_bytes = worker.facts["shipped_bytes"] + sum(path.stat().st_size for path in model)
+        outcome.shipped_bytes = worker.facts["shipped_bytes"] + sum(path.stat().st_size for path in given.model)
         files = contenders.worker_outputs(worker, outcome.contender, case)
         outcome.largest_error = check(case.model, case.sample, files)
         worker.ask("count", phase="measure")
@@ -101,6 +101,7 @@ def _command(platform: Platform, root: packages.Root, counts: Path) -> list[str 
         "-E",
         f"LD_LIBRARY_PATH={libraries}",
         root.python,
+        "-P",
         Path(contenders.__file__).with_name("worker.py"),
     ]
 

@@ -7,7 +7,6 @@ that they depend on.
 from __future__ import annotations
 
 import hashlib
-import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -61,19 +60,27 @@ def fix_shapes(case: Case) -> None:
     onnx.save(proto, str(case.fixed))
 
 
-def files(engine: str, case: Case) -> list[Path]:
-    """The engine's files for the case. ContenderError("compile", …) when its compiler refuses the model."""
-    if engine == "iree":
-        return [_iree(case)]
+@dataclass(frozen=True)
+class Given:
+    """What an engine loads, and the inputs (.npy) that it runs on."""
+
+    model: list[Path]
+    inputs: list[Path]
+
+
+def prepare(engine: str, case: Case) -> Given:
+    """ContenderError("compile", …) when the engine's own compiler refuses the model."""
+    from crosscut.peers import ncnn_model
+
     if engine == "ncnn":
-        return _ncnn(case)
-    return [case.fixed]
+        return ncnn_model.prepare(case)
+    return Given([_iree(case)] if engine == "iree" else [case.fixed], case.sample.inputs)
 
 
-def _cached(key: list[str], names: list[str], make: Callable[[Path], None]) -> list[Path]:
+def cached(key: list[str], names: list[str], make: Callable[[Path], None]) -> list[Path]:
     """Files `names` that make(folder) writes, from the cache where they are. A refusal is kept like a result."""
-    digest = hashlib.sha256("\0".join(key).encode()).hexdigest()
-    folder = paths.BUILD / "peers" / "cache" / digest[:32]
+    name = hashlib.sha256("\0".join(key).encode()).hexdigest()[:32]
+    folder = paths.BUILD / "peers" / "cache" / name
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".new.") as temporary:
@@ -91,7 +98,7 @@ def _cached(key: list[str], names: list[str], make: Callable[[Path], None]) -> l
     return [folder / name for name in names]
 
 
-def _digest(path: Path) -> str:
+def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
@@ -99,7 +106,7 @@ def _tool(name: str) -> Path:
     return venv() / "bin" / name
 
 
-def _checked(command: list[str | Path], what: str) -> None:
+def checked(command: list[str | Path], what: str) -> None:
     done = runner.run(command, COMPILE_TIMEOUT)
     if not done.ok:
         raise ContenderError("compile", f"{what}: {_first_error(done)}", done.shell)
@@ -116,7 +123,8 @@ def _first_error(done: runner.Result) -> str:
 # --- IREE ---
 
 # The best that was found: im2col made MobileNetV2 and the direction classifier faster; not every model compiles with it.
-_IREE_FLAGS = ("--iree-opt-level=O3", "--iree-opt-data-tiling")
+# With AVX-512, MiniLM's kernels need more stack than the default allows.
+_IREE_FLAGS = ("--iree-opt-level=O3", "--iree-opt-data-tiling", "--iree-llvmcpu-stack-allocation-limit=131072")
 _IREE_FLAG_SETS = ([*_IREE_FLAGS, "--iree-global-opt-use-im2col-for-convs"], [*_IREE_FLAGS])
 
 
@@ -131,8 +139,8 @@ def _iree_target(platform: Platform) -> list[str]:
 def _iree(case: Case) -> Path:
     target = _iree_target(case.platform)
     machine = "" if case.platform.emulated else records.machine()["cpu"]
-    key = ["iree", _digest(case.fixed), *target, machine, *map(str, _IREE_FLAG_SETS), LOCK.read_text()]
-    return _cached(key, ["model.vmfb"], lambda folder: _compile_iree(case, target, folder))[0]
+    key = ["iree", digest(case.fixed), *target, machine, *map(str, _IREE_FLAG_SETS), LOCK.read_text()]
+    return cached(key, ["model.vmfb"], lambda folder: _compile_iree(case, target, folder))[0]
 
 
 def _compile_iree(case: Case, target: list[str], folder: Path) -> None:
@@ -145,8 +153,8 @@ def _compile_iree(case: Case, target: list[str], folder: Path) -> None:
         for flags in _IREE_FLAG_SETS:
             backend = ["--iree-hal-target-device=local", "--iree-hal-local-target-device-backends=llvm-cpu"]
             try:
-                _checked([_tool("iree-import-onnx"), source, "-o", imported, "--opset-version", "17"], "import")
-                _checked([_tool("iree-compile"), imported, "-o", module, *backend, *target, *flags], "iree-compile")
+                checked([_tool("iree-import-onnx"), source, "-o", imported, "--opset-version", "17"], "import")
+                checked([_tool("iree-compile"), imported, "-o", module, *backend, *target, *flags], "iree-compile")
                 imported.unlink()
                 folded.unlink(missing_ok=True)
                 return
@@ -164,47 +172,3 @@ def _fold(source: Path, target: Path) -> None:
     options.optimized_model_filepath = str(target)
     options.log_severity_level = 3
     onnxruntime.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
-
-
-# --- ncnn ---
-
-
-def _ncnn(case: Case) -> list[Path]:
-    names = ["model.ncnn.param", "model.ncnn.bin"]
-    return _cached(["ncnn", _digest(case.fixed), LOCK.read_text()], names, lambda folder: _convert_ncnn(case, folder))
-
-
-_TYPES = {"float32": "f32", "int64": "i64", "int32": "i32", "uint8": "u8", "int8": "i8", "bool": "bool"}
-
-
-def _convert_ncnn(case: Case, folder: Path) -> None:
-    """pnnx writes nine files beside the model; two are kept."""
-    import numpy as np
-
-    source = folder / "model.onnx"
-    shutil.copyfile(case.fixed, source)
-    shapes = []
-    for path in case.sample.inputs:
-        value = np.load(path, mmap_mode="r")
-        if value.dtype.name not in _TYPES:
-            raise ContenderError("compile", f"pnnx: no input of type {value.dtype.name}")
-        shapes.append(f"[{','.join(map(str, value.shape))}]{_TYPES[value.dtype.name]}")
-    program = next(venv().glob("lib/python*/site-packages/pnnx/pnnx"), None)
-    if program is None:
-        raise ContenderError("prepare", "build/venv-peers has no pnnx")
-    _checked([program, source, "fp16=0", f"inputshape={','.join(shapes)}"], "pnnx")
-    kept = [folder / "model.ncnn.param", folder / "model.ncnn.bin"]
-    if not all(path.is_file() for path in kept):
-        raise ContenderError("compile", "pnnx: writes no ncnn model")
-    unknown = _unconverted(kept[0])
-    for path in folder.iterdir():
-        if path not in kept:
-            path.unlink()
-    if unknown:
-        raise ContenderError("compile", f"pnnx: ncnn has no {', '.join(unknown)}")
-
-
-def _unconverted(param: Path) -> list[str]:
-    """Layers that pnnx passed on because ncnn has nothing like them: their names have a namespace (aten::, pnnx.)."""
-    layers = {line.split()[0] for line in param.read_text().splitlines()[2:] if line.strip()}
-    return sorted(layer for layer in layers if "::" in layer or "." in layer)

@@ -3,7 +3,7 @@
     engine   onnxruntime, openvino, iree or ncnn
     model    list of the engine's files: [.onnx], [.vmfb], [.param, .bin]
     threads  number of threads
-    inputs   .npy files, in the model's order
+    inputs   .npy files, in the model's order, of the engine's types
     shapes   shape of each output
 
 It runs where the package `crosscut` is not: in build/venv-peers, or in another CPU's Python under QEMU. The engine is
@@ -112,12 +112,7 @@ def start_ncnn(np, task, inputs):
     for load, path in zip((net.load_param, net.load_model), task["model"], strict=True):
         if load(path):
             raise SystemExit(f"{Path(path).name} can not be loaded")
-    mats = []
-    for value in inputs:
-        # ncnn has no batch dimension and no 64-bit integers.
-        value = value.astype(np.int32) if value.dtype == np.int64 else value
-        value = value[0] if value.ndim > 1 and value.shape[0] == 1 else value
-        mats.append(ncnn.Mat(np.ascontiguousarray(value)).clone())
+    mats = [ncnn.Mat(value).clone() for value in inputs]  # a copy has the alignment that ncnn's own have
     last = []
 
     def run():
