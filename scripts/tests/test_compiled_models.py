@@ -1,4 +1,5 @@
-"""The small models, compiled once each, agree with ONNX Runtime at every size, on every platform that is built."""
+"""Compiled models agree with ONNX Runtime and mean the same: small ones at every size on every platform that is built,
+large ones on this machine; under QEMU these are scripts/nightly's."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ needs_compiler = pytest.mark.skipif(
 
 def _compile(name, platform, folder, shapes=None):
     model, module = models.get(name), folder / f"{name}.xcm"
-    done = runner.run(runner.compile_command(model.onnx, module, None, shapes or model.fixed_shapes, platform.compile))
+    shapes = model.fixed_shapes if shapes is None else shapes
+    done = runner.run(runner.compile_command(model.onnx, module, None, shapes, platform.compile))
     assert done.ok, f"{done.reason}\n{done.shell}"
     return model, module
 
@@ -28,18 +30,56 @@ def _run(platform, module, sample, folder):
     return runner.run(runner.on_platform(platform, "crosscut-run", arguments)), outputs
 
 
+def _check(platform, model, module, samples, folder):
+    for sample in samples:
+        done, outputs = _run(platform, module, sample, folder)
+        assert done.ok, f"{sample.name}: {done.reason}\n{done.shell}"
+        problem, _, arrays = outputs_match(sample.outputs, outputs, model.tolerance.atol, model.tolerance.rtol)
+        assert not problem, f"{sample.name}: {problem}\n{done.shell}"
+        if sample.name in model.answers:
+            assert models.answer(model, sample.name, arrays) == model.answers[sample.name]
+
+
 @needs_compiler
-@pytest.mark.parametrize("name", ["simple", "matmul_softmax", "conv_dynamic_width"])
+@pytest.mark.parametrize("name", ["simple", "matmul_softmax", "conv_dynamic_width", "digits"])
 @pytest.mark.parametrize("platform", PLATFORMS, ids=lambda p: p.name)
 def test_one_module_agrees_with_onnx_runtime_at_every_size(platform, name, tmp_path):
     if not paths.program("crosscut-run", platform.build).is_file():
         pytest.skip(f"{platform.name} is not built")
     model, module = _compile(name, platform, tmp_path)
-    for sample in model.samples():
-        done, outputs = _run(platform, module, sample, tmp_path)
-        assert done.ok, f"{sample.name}: {done.reason}\n{done.shell}"
-        problem, _, _ = outputs_match(sample.outputs, outputs, model.tolerance.atol, model.tolerance.rtol)
-        assert not problem, f"{sample.name}: {problem}\n{done.shell}"
+    _check(platform, model, module, model.samples(), tmp_path)
+
+
+@needs_compiler
+@pytest.mark.parametrize("name", ["resnet50", "minilm"])
+def test_a_large_model_agrees_in_its_fixed_shape(name, tmp_path):
+    platform = matrix.load().platform(paths.HOST_PLATFORM)
+    model, module = _compile(name, platform, tmp_path)
+    _check(platform, model, module, model.samples(), tmp_path)
+
+
+@needs_compiler
+@pytest.mark.parametrize("platform", PLATFORMS, ids=lambda p: p.name)
+def test_one_module_of_minilm_takes_any_batch_and_sequence(platform, tmp_path):
+    if not paths.program("crosscut-run", platform.build).is_file():
+        pytest.skip(f"{platform.name} is not built")
+    model, module = _compile("minilm", platform, tmp_path, {})
+    samples = [*model.dynamic_samples(), *model.samples()]
+    if platform.emulated:
+        samples = [sample for sample in samples if sample.name in ("tokens1", "tokens7")]
+    _check(platform, model, module, samples, tmp_path)
+
+
+@needs_compiler
+def test_minilm_refuses_more_tokens_than_it_has_positions(tmp_path):
+    platform = matrix.load().platform(paths.HOST_PLATFORM)
+    model, module = _compile("minilm", platform, tmp_path, {})
+    inputs = [tmp_path / f"{index}.npy" for index in range(3)]
+    for path in inputs:
+        np.save(path, np.ones((1, 513), np.int64))
+    done, outputs = _run(platform, module, models.Sample("long", inputs, model.samples()[0].outputs), tmp_path)
+    assert done.code == 1 and len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert not outputs[0].exists()
 
 
 @needs_compiler
