@@ -89,6 +89,7 @@ def record(number: int, rows: list[dict[str, Any]], **changes: Any) -> dict[str,
         "command": ["scripts/nightly"],
         "started": day(number),
         "finished": day(number, hour=4),
+        "selection": {"name": "full", "models": None, "platforms": None, "settings": None},
         "source": {
             "commit": hashlib.sha1(f"commit {number}".encode()).hexdigest(),
             "committed": day(number, hour=1),

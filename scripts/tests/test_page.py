@@ -248,15 +248,22 @@ def test_a_failure_says_since_when_and_when_it_passed_last(tmp_path):
     assert cell.reproduce == f"scripts/nightly --quick --model m --platform {EMULATED}"
 
 
-def test_a_cell_that_did_not_run_shows_its_latest_run_and_then_leaves(tmp_path):
+def test_a_cell_leaves_when_its_whole_selection_ran_without_it(tmp_path):
     def until(last):
         return lambda number, row: row if row["model"] != "old" or number <= last else None
 
-    content = _overview(tmp_path / "a", made.history(12, ["m", "old"], [EMULATED], until(4)))
-    assert [cell.cell.model for cell in content.cells] == ["m", "old"]
-    assert [cell.at_head for cell in content.cells] == [True, False]
-    content = _overview(tmp_path / "b", made.history(12, ["m", "old"], [EMULATED], until(1)))
-    assert [cell.cell.model for cell in content.gone] == ["old"]
+    records = made.history(5, ["m", "old"], [EMULATED], until(1))
+    assert [cell.cell.model for cell in _overview(tmp_path / "whole", records).gone] == ["old"]
+    for record in records[2:]:
+        record["selection"] = {**record["selection"], "models": ["m"]}
+    content = _overview(tmp_path / "part", records)
+    assert [(cell.cell.model, cell.at_head) for cell in content.cells] == [("m", True), ("old", False)]
+    for record in records[2:]:
+        record["selection"] = {**record["selection"], "models": None, "name": "quick"}
+    assert len(_overview(tmp_path / "quick", records).cells) == 2
+    for record in records:
+        del record["selection"]
+    assert len(_overview(tmp_path / "unknown", records).cells) == 2
 
 
 # ---- the sentence ----------------------------------------------------------------------------------------------------
@@ -309,6 +316,7 @@ def test_the_sentence_when_cells_fail_pass_again_and_are_missing(tmp_path):
     fails = made.failing("old", NATIVE)
     before = _run(0, made.row("a", NATIVE), fails, made.failing("fixed", NATIVE), made.row("absent", NATIVE))
     now = _run(1, made.failing("a", NATIVE), fails, made.row("fixed", NATIVE))
+    now["selection"] = {**now["selection"], "models": ["a", "old", "fixed"]}
     assert _sentence(tmp_path, before, now) == (
         "broken",
         f"2 of 3 cells fail (1 of them new); none is slower or larger than at {made.commit_name(0)}; "

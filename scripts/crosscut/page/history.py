@@ -40,6 +40,8 @@ class Run:
     compiler: str | None
     compiler_sha256: str | None
     file: str
+    selection: str | None  # of benchmarks/matrix.json
+    whole: bool  # nothing was left out of the selection
 
 
 @dataclass(frozen=True)
@@ -165,8 +167,20 @@ def _version_key(row: Any) -> Any:
 
 def _run(number: int, version: int, row: Any) -> Run:
     machine = Machine(row.architecture, row.cpu, row.cores)
+    selection = row.selection or {}
+    whole = bool(selection) and not any(selection[part] for part in ("models", "platforms", "settings"))
     return Run(
-        number, version, row.started, row.finished, machine, row.system, row.compiler, row.compiler_sha256, row.file
+        number,
+        version,
+        row.started,
+        row.finished,
+        machine,
+        row.system,
+        row.compiler,
+        row.compiler_sha256,
+        row.file,
+        selection.get("name"),
+        whole,
     )
 
 

@@ -1,7 +1,7 @@
 """What the page shows, worked out of the history: plain values, no HTML.
 
-The head is the latest version. A cell that was not run there shows its latest run, marked as such; one that was not run
-for RECENT versions has left the matrix.
+The head is the latest version. A cell that was not run there shows its latest run, marked as such; one that a later run of
+its whole selection did not have any more has left the matrix.
 """
 
 from __future__ import annotations
@@ -17,8 +17,6 @@ from crosscut.page import metrics
 from crosscut.page.changes import Change, Kind
 from crosscut.page.history import Cell, History, Measurement, Point, Run, Version
 from crosscut.page.spark import VERSIONS, sparkline
-
-RECENT = 10
 
 Changes = dict[str, dict[int, Change]]  # by metric, then by the number of the run
 
@@ -196,9 +194,14 @@ def add(page: Overview, cell: Cell, points: Sequence[Point], found: Changes) -> 
         page.versions[passed[-1].run.version] if passed else None,
         version == head and latest.row.status == "pass" and bool(earlier) and earlier[-1].failed,
     )
-    (page.cells if version > head - RECENT else page.gone).append(view)
+    (page.gone if _left(page, latest.run) else page.cells).append(view)
     _count(page.tallies, points, found)
     return view
+
+
+def _left(page: Overview, last: Run) -> bool:
+    """Whether a run after a cell's last one would have had the cell."""
+    return any(run.whole and last.selection in (None, run.selection) for run in page.runs[last.number + 1 :])
 
 
 def finish(page: Overview) -> None:
