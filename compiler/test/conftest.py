@@ -47,29 +47,36 @@ def platform(pytestconfig, tools):
     return platform
 
 
-@pytest.fixture(scope="session")
-def classifier(tools) -> Path:
-    """Folder with the PP-OCR direction classifier: model.onnx, and a turned line of text (input.npy), as raw floats
-    too (input.bin), what
+def write_case(tools, name: str, sample: str) -> Path:
+    """Folder with a model of models/: model.onnx, one sample's input (input.npy), as raw floats too (input.bin), what
     ONNX Runtime says of it (expected.bin) and how far each value may be off (bound.bin)."""
     from crosscut import models
 
-    model = models.get("ppocr_cls")
-    sample = next(s for s in model.samples() if s.name == "turned")
-    folder = tools.work / "classifier"
+    model = models.get(name)
+    case = next(s for s in model.samples() if s.name == sample)
+    folder = tools.work / name
     folder.mkdir(exist_ok=True)
     (folder / "model.onnx").write_bytes(model.onnx.read_bytes())
-    expected = np.load(sample.outputs[0])
+    expected = np.load(case.outputs[0])
     bound = model.tolerance.atol + model.tolerance.rtol * np.abs(expected)
-    (folder / "input.npy").write_bytes(sample.inputs[0].read_bytes())
-    for name, values in (("input", np.load(sample.inputs[0])), ("expected", expected), ("bound", bound)):
-        (folder / f"{name}.bin").write_bytes(values.astype("<f4").tobytes())
+    (folder / "input.npy").write_bytes(case.inputs[0].read_bytes())
+    for file, values in (("input", np.load(case.inputs[0])), ("expected", expected), ("bound", bound)):
+        (folder / f"{file}.bin").write_bytes(values.astype("<f4").tobytes())
     return folder
+
+
+def shape_options(name: str) -> list[str]:
+    from crosscut import models
+
+    return [f"--input-shape={i}={'x'.join(map(str, dims))}" for i, dims in models.find(name).fixed_shapes.items()]
+
+
+@pytest.fixture(scope="session")
+def classifier(tools) -> Path:
+    """The PP-OCR direction classifier, and a turned line of text."""
+    return write_case(tools, "ppocr_cls", "turned")
 
 
 @pytest.fixture(scope="session")
 def classifier_shape() -> str:
-    from crosscut import models
-
-    (name, dims), *_ = models.get("ppocr_cls").fixed_shapes.items()
-    return f"--input-shape={name}={'x'.join(map(str, dims))}"
+    return shape_options("ppocr_cls")[0]

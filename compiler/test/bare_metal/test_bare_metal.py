@@ -1,4 +1,4 @@
-"""A whole model runs on a Cortex-M4 without operating system, from flash, through the runtime."""
+"""Whole models run on a Cortex-M4 without operating system, from flash, through the runtime."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shutil
 import subprocess
 
 import pytest
-from conftest import SOURCE
+from conftest import SOURCE, shape_options, write_case
 from toolchain import must_run, run
 
 HERE = SOURCE / "compiler" / "test" / "bare_metal"
@@ -26,25 +26,26 @@ def boot(firmware):
     )
 
 
-@pytest.fixture(scope="module")
-def data(tools, classifier, classifier_shape):
+@pytest.fixture(scope="module", params=[("ppocr_cls", "turned"), ("digits", "unclear")], ids=lambda p: p[0])
+def data(tools, request):
     """FIRMWARE_DATA of the image."""
-    folder = tools.work / "cortex-m4"
-    shutil.copytree(classifier, folder, dirs_exist_ok=True)
+    name, sample = request.param
+    folder = tools.work / f"{name}-cortex-m4"
+    shutil.copytree(write_case(tools, name, sample), folder, dirs_exist_ok=True)
     command = [tools.compiler, folder / "model.onnx", "-o", folder / "module.xcm", "--target=thumbv7em-none-eabihf"]
-    must_run([*command, "--cpu=cortex-m4", classifier_shape])
+    must_run([*command, "--cpu=cortex-m4", *shape_options(name)])
     return folder
 
 
 def build(tools, data):
-    folder = tools.work / "firmware"
+    folder = tools.work / f"firmware-{data.name}"
     must_run(["cmake", "-S", HERE, "-B", folder, "-G", "Ninja", f"-DCMAKE_TOOLCHAIN_FILE={TOOLCHAIN}",
               "-DCMAKE_BUILD_TYPE=Release", f"-DFIRMWARE_DATA={data.resolve()}"])  # fmt: skip
     must_run(["cmake", "--build", folder])
     return folder / "firmware.elf"
 
 
-def test_classifier_is_right_from_flash(tools, data):
+def test_a_model_is_right_from_flash(tools, data):
     done = boot(build(tools, data))
     assert (done.returncode, done.stdout + done.stderr) == (0, "right\n")
 
