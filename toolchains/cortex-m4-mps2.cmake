@@ -3,6 +3,8 @@ set(CMAKE_SYSTEM_NAME Generic)
 set(CMAKE_SYSTEM_PROCESSOR armv7em)
 set(CROSSCUT_PLATFORM_NAME cortex-m4-mps2)
 set(CROSSCUT_TARGET cortex-m4)  # the compiler's name
+set(CROSSCUT_BOARD mps2)        # boards/mps2.ld
+set(CROSSCUT_BOARD_START cortex-m)
 
 set(CMAKE_C_COMPILER arm-none-eabi-gcc)
 set(CMAKE_C_FLAGS_INIT "-mcpu=cortex-m4 -mthumb -mfloat-abi=hard -mfpu=fpv4-sp-d16")

@@ -103,7 +103,7 @@ static std::unique_ptr<Module> weightsModule(const CompiledProgram &compiled, co
 }
 
 // Makes everything but the C functions local, and drops what only the compiler reads.
-static Expected<Object> localise(const Object &object, const StaticInterface &interface) {
+static Expected<Object> localise(const Object &object, const StaticInterface &interface, const Triple &triple) {
   auto file = object::ObjectFile::createObjectFile(MemoryBufferRef(StringRef(object.data(), object.size()), "object"));
   if (!file) return file.takeError();
   objcopy::ConfigManager config;
@@ -115,6 +115,10 @@ static Expected<Object> localise(const Object &object, const StaticInterface &in
       return std::move(error);
   if (Error error = match(config.Common.ToRemove, ".stack_sizes*", objcopy::MatchStyle::Wildcard))
     return std::move(error);
+  // The note that no code is on the stack is Linux's; bare-metal linkers warn of all other objects when they see it.
+  if (!triple.isOSLinux())
+    if (Error error = match(config.Common.ToRemove, ".note.GNU-stack", objcopy::MatchStyle::Literal))
+      return std::move(error);
   config.Common.DiscardMode = objcopy::DiscardType::Locals;  // labels of the assembler
   Object result;
   raw_svector_ostream out(result);
@@ -140,7 +144,7 @@ Expected<std::vector<OutputFile>> staticFiles(CompiledProgram &compiled, const S
   }
   Expected<Object> merged = linkObject(compiled.objects);
   if (!merged) return merged.takeError();
-  Expected<Object> object = localise(*merged, interface);
+  Expected<Object> object = localise(*merged, interface, compiled.spec.triple);
   if (object && sys::path::extension(path) == ".a") object = archive(*object, interface.name + ".o");
   if (!object) return object.takeError();
 

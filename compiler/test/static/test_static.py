@@ -96,8 +96,8 @@ def test_object_is_data_and_code_that_nothing_writes(static):
         sections = must_run(["llvm-readelf-22", "-SW", static(target) / "simple.o"])
         assert not re.search(r"\bWAX?\b", sections)
         assert ".stack_sizes" not in sections
-        # Without this note linkers make the whole program's stack executable.
-        assert ".note.GNU-stack" in sections
+        # On Linux, without this note linkers make the whole program's stack executable; elsewhere they complain of it.
+        assert (".note.GNU-stack" in sections) == ("linux" in target)
 
 
 @pytest.mark.parametrize("compiler", WARNINGS)

@@ -11,6 +11,7 @@ import subprocess
 import numpy as np
 import onnx
 import pytest
+from conftest import SOURCE
 from image import DYNAMIC_RELOCATIONS, MAGIC, PT_LOAD, Elf, Table
 from toolchain import must_run
 
@@ -24,7 +25,15 @@ TARGETS = {
     "riscv64-v128-linux": (64, "<", 243, 6),
     "riscv64-v256-linux": (64, "<", 243, 6),
     "riscv64-v512-linux": (64, "<", 243, 6),
+    "cortex-m0": (32, "<", 40, 3),
+    "cortex-m3": (32, "<", 40, 3),
     "cortex-m4": (32, "<", 40, 3),
+    "cortex-m7": (32, "<", 40, 3),
+    "cortex-m55": (32, "<", 40, 3),
+    "cortex-a53": (64, "<", 183, 4),
+    "rv32imac": (32, "<", 243, 5),
+    "rv32gcv": (32, "<", 243, 5),
+    "rv64gc": (64, "<", 243, 6),
     "wasm32": None,
     "armeb-linux": (32, ">", 40, 3),
     "aarch64_be-linux": (64, ">", 183, 4),
@@ -68,8 +77,14 @@ def test_this_list_is_the_compilers(tools):
     from crosscut import matrix
 
     tested = {name for name, how in listed if how == "tested"}
-    # What is tested is what the matrix runs, and what bare_metal/ and wasm/ run.
-    assert tested == {*matrix.load().platforms, "cortex-m4", "wasm32"}
+    # What is tested is what the matrix runs, what wasm/ runs, and the boards that boot.
+    boards = set()
+    for toolchain in (SOURCE / "toolchains").glob("*.cmake"):
+        facts = toolchain.read_text()
+        if "set(CROSSCUT_BOARD " in facts:
+            boards.add(re.search(r"set\(CROSSCUT_TARGET (\S+)\)", facts)[1])
+    assert len(boards) == 9
+    assert tested == {*matrix.load().platforms, *boards, "wasm32"}
 
 
 @pytest.mark.parametrize("target", [t for t, facts in ALL.items() if facts])

@@ -57,6 +57,10 @@ typedef struct xcut_platform {
   void (*flush_code)(void *self, void *memory, size_t bytes);  // null: the architecture's own way is used
 } xcut_platform;
 
+// Makes the CPU see instructions that were just written to `memory`: for programs that copy a module to RAM themselves
+// and load it there in place.
+void xcut_flush_code(const xcut_platform *platform, void *memory, size_t bytes);
+
 // The platform that the runtime was built for: POSIX, or bare metal with every entry null. Static storage, constant.
 const xcut_platform *xcut_platform_default(void);
 

@@ -48,6 +48,11 @@ static xcut_status find_weights(xcut_module *module, const uint8_t *image, const
   return XCUT_OK;
 }
 
+void xcut_flush_code(const xcut_platform *platform, void *memory, size_t bytes) {
+  if (platform->flush_code) platform->flush_code(platform->self, memory, bytes);
+  else xcut_arch_flush_code(memory, bytes);
+}
+
 // Gives the code a place where it may run; returns its base, or null. `file` is negative for an image in memory.
 static const uint8_t *place_code(xcut_module *module, const uint8_t *image, size_t bytes, intptr_t file) {
   const xcut_platform *platform = module->platform;
@@ -70,11 +75,7 @@ static const uint8_t *place_code(xcut_module *module, const uint8_t *image, size
   module->code_bytes = rounded;
   memcpy(copy, image, bytes);
   if (!platform->protect_code(platform->self, copy, rounded)) return NULL;
-  if (platform->flush_code) {
-    platform->flush_code(platform->self, copy, bytes);
-  } else {
-    xcut_arch_flush_code(copy, bytes);
-  }
+  xcut_flush_code(platform, copy, bytes);
   return copy;
 }
 

@@ -70,7 +70,18 @@ void xcut_arch_detect(const xcut_platform *platform, xcut_cpu *cpu) {
   }
 }
 
-void xcut_arch_flush_code(void *code, size_t bytes) { __builtin___clear_cache((char *)code, (char *)code + bytes); }
+// Data caches are written back to where instructions are fetched from, then instruction caches forget. By hand, since
+// compilers have it in a library that bare-metal programs may lack. Arm ARM, B2.4.4.
+void xcut_arch_flush_code(void *code, size_t bytes) {
+  uint64_t type;
+  __asm__("mrs %0, ctr_el0" : "=r"(type));
+  const uintptr_t data_line = (uintptr_t)4 << (type >> 16 & 15), code_line = (uintptr_t)4 << (type & 15);
+  const uintptr_t begin = (uintptr_t)code, end = begin + bytes;
+  for (uintptr_t at = begin & ~(data_line - 1); at < end; at += data_line) __asm__ volatile("dc cvau, %0" ::"r"(at));
+  __asm__ volatile("dsb ish" ::: "memory");
+  for (uintptr_t at = begin & ~(code_line - 1); at < end; at += code_line) __asm__ volatile("ic ivau, %0" ::"r"(at));
+  __asm__ volatile("dsb ish\n isb" ::: "memory");
+}
 
 uint64_t xcut_float_enter(void) {
   uint64_t saved;

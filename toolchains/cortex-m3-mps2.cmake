@@ -1,0 +1,13 @@
+# Cortex-M3 on QEMU's MPS2 (AN385). Programs end through semihosting.
+set(CMAKE_SYSTEM_NAME Generic)
+set(CMAKE_SYSTEM_PROCESSOR armv7m)
+set(CROSSCUT_PLATFORM_NAME cortex-m3-mps2)
+set(CROSSCUT_TARGET cortex-m3)  # the compiler's name
+set(CROSSCUT_BOARD mps2)   # boards/mps2.ld
+set(CROSSCUT_BOARD_START cortex-m)
+
+set(CMAKE_C_COMPILER arm-none-eabi-gcc)
+set(CMAKE_C_FLAGS_INIT "-mcpu=cortex-m3 -mthumb")
+set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)
+set(CMAKE_CROSSCOMPILING_EMULATOR qemu-system-arm -M mps2-an385 -nographic -monitor none -serial none
+  -semihosting-config enable=on,target=native -kernel)
