@@ -237,15 +237,30 @@ def test_what_a_compiler_made_or_refused_is_kept(fake_tools):
         (folder / "a").write_text("made")
 
     def refuse(folder):
-        calls.append(folder)
-        raise ContenderError("compile", "no such operator", "compile it")
+        make(folder)
+        raise ContenderError("compile", "no such operator")
 
     for _ in range(2):
         assert engines.cached(["k"], ["a"], make)[0].read_text() == "made"
         with pytest.raises(ContenderError, match="no such operator") as caught:
             engines.cached(["other"], ["a"], refuse)
-        assert caught.value.phase == "compile" and caught.value.reproduce == "compile it"
+        assert caught.value.phase == "compile"
     assert len(calls) == 2
+    assert len(list((paths.BUILD / "peers" / "cache").glob("*/a"))) == 1
+
+
+def test_a_compiler_that_can_not_be_started_has_refused_nothing(fake_tools):
+    for _ in range(2):
+        with pytest.raises(ContenderError, match="No such file") as caught:
+            engines.cached(["k"], ["a"], lambda folder: engines.checked([folder / "gone"], "compiler"))
+        assert caught.value.phase == "prepare"
+    assert list((paths.BUILD / "peers" / "cache").iterdir()) == []
+
+
+def test_a_compiler_s_own_error_is_its_reason(fake_tools):
+    errors = "echo 'm.mlir:3:4: error: no such thing' >&2; echo 'note: because' >&2; exit 1"
+    with pytest.raises(ContenderError, match="^compiler: no such thing$"):
+        engines.checked(["/bin/sh", "-c", errors], "compiler")
 
 
 def test_an_interrupted_compiler_leaves_nothing_behind(fake_tools):

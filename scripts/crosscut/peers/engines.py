@@ -78,7 +78,8 @@ def prepare(engine: str, case: Case) -> Given:
 
 
 def cached(key: list[str], names: list[str], make: Callable[[Path], None]) -> list[Path]:
-    """Files `names` that make(folder) writes, from the cache where they are. A refusal is kept like a result."""
+    """Files `names` that make(folder) writes, from the cache where they are. A refusal, a ContenderError("compile", …),
+    is kept like a result."""
     name = hashlib.sha256("\0".join(key).encode()).hexdigest()[:32]
     folder = paths.BUILD / "peers" / "cache" / name
     if not folder.is_dir():
@@ -89,12 +90,19 @@ def cached(key: list[str], names: list[str], make: Callable[[Path], None]) -> li
             try:
                 make(new)
             except ContenderError as error:
-                (new / "refused").write_text(f"{error.reproduce}\n{error.reason}\n")
-            new.replace(folder)
+                if error.phase != "compile":
+                    raise
+                for path in new.iterdir():
+                    path.unlink()
+                (new / "refused").write_text(error.reason)
+            try:
+                new.replace(folder)
+            except OSError:
+                if not folder.is_dir():  # another comparison made it in the meantime
+                    raise
     refused = folder / "refused"
     if refused.is_file():
-        reproduce, reason = refused.read_text().splitlines()[:2]
-        raise ContenderError("compile", reason, reproduce)
+        raise ContenderError("compile", refused.read_text())
     return [folder / name for name in names]
 
 
@@ -107,9 +115,11 @@ def _tool(name: str) -> Path:
 
 
 def checked(command: list[str | Path], what: str) -> None:
+    """Runs an engine's compiler. One that does not start or end is no refusal."""
     done = runner.run(command, COMPILE_TIMEOUT)
     if not done.ok:
-        raise ContenderError("compile", f"{what}: {_first_error(done)}", done.shell)
+        phase = "prepare" if done.code is None else "compile"
+        raise ContenderError(phase, f"{what}: {_first_error(done)}")
 
 
 def _first_error(done: runner.Result) -> str:
