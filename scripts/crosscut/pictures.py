@@ -38,7 +38,7 @@ PAGE_LINES = (
     Line("The end.", 420, 420, 30),
 )
 SMALL_PAGE = (160, 96)
-SMALL_PAGE_LINES = (Line("Page 7", 20, 10, 26), Line("CPU 42", 36, 52, 26, turned=True))
+SMALL_PAGE_LINES = (Line("Page 7", 20, 10, 26), Line("CPU", 60, 52, 26, turned=True))
 
 
 def _font(size: int) -> Any:
