@@ -8,13 +8,14 @@ import signal
 import subprocess
 import sys
 import time
+import types
 from pathlib import Path
 
 import pytest
 
 from crosscut import matrix, models, paths, records
 from crosscut.peers import __main__ as command
-from crosscut.peers import contenders, engines, native, packages, process, report
+from crosscut.peers import contenders, engines, native, packages, process, report, worker
 from crosscut.peers.engines import Case, Given
 from crosscut.peers.outcome import Outcome, check
 from crosscut.peers.process import ContenderError, Worker
@@ -135,6 +136,16 @@ def test_the_worker_with_an_engine_that_prints(tmp_path):
     worker.ask("count")
     worker.close()
     assert (tmp_path / "log").read_text() == "noise\n"
+
+
+def test_a_library_with_links_is_shipped_once(tmp_path):
+    library = tmp_path / "capi" / "libonnxruntime.so.1.2.3"
+    library.parent.mkdir()
+    library.write_bytes(b"x" * 100)
+    library.with_suffix("").symlink_to(library.name)
+    (tmp_path / "capi" / "onnxruntime_pybind11_state.so").write_bytes(b"x" * 7)
+    module = types.SimpleNamespace(__file__=str(tmp_path / "__init__.py"))
+    assert worker.shipped_bytes("onnxruntime", module) == 100
 
 
 @pytest.mark.skipif(not paths.tool("crosscut-compile").is_file(), reason="crosscut-compile is not built")

@@ -150,7 +150,9 @@ SHIPPED = {
 
 def shipped_bytes(engine, module):
     folder = Path(module.__file__).parent
-    return sum(path.stat().st_size for place, pattern in SHIPPED[engine] for path in (folder / place).glob(pattern))
+    # Debian's libraries have links beside them.
+    files = {path.resolve() for place, pattern in SHIPPED[engine] for path in (folder / place).glob(pattern)}
+    return sum(path.stat().st_size for path in files)
 
 
 def version_of(name, module):
