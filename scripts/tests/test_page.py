@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import html
 import json
+import os
 import re
 import shutil
 import sqlite3
+import subprocess
+import sys
 
 import made_records as made
 import pytest
 
-from crosscut import page, store
+from crosscut import page, paths, store
 from crosscut.page import __main__ as command
 from crosscut.page import folder as site
 from crosscut.page import metrics, view
@@ -474,6 +477,15 @@ def test_an_index_that_breaks_is_one_line(tmp_path):
     with pytest.raises(page.PageError, match=r"page\.sqlite.*may be deleted.*measurement") as caught:
         page.write(folder, tmp_path / "page")
     assert "\n" not in str(caught.value)
+
+
+def test_the_commands_help_needs_python_alone():
+    """Before scripts/setup has run there is no virtual environment."""
+    command = [sys.executable, "-S", "-m", "crosscut.page", "--help"]
+    environment = {"PYTHONPATH": str(paths.SOURCE / "scripts"), "PATH": os.environ["PATH"]}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("usage: scripts/dashboard")
 
 
 def test_the_command_prints_where_the_page_is(tmp_path, capsys):

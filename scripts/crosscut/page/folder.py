@@ -19,7 +19,7 @@ from typing import Any
 import sqlalchemy.exc
 
 from crosscut import store
-from crosscut.page import html, metrics, view
+from crosscut.page import PageError, html, metrics, view
 from crosscut.page.changes import changes
 from crosscut.page.history import History
 from crosscut.page.points import cell_data, run_data
@@ -29,20 +29,8 @@ _STATIC = Path(__file__).parent / "static"
 _MARK = '<meta name="generator" content="crosscut dashboard">'
 
 
-class PageError(Exception):
-    """The page could not be written; one line."""
-
-
 def write(records: Path, output: Path, database: str | None = None) -> Path:
-    """Indexes the records, writes the page and returns the path of its index.html.
-
-    records    folder of record files; those that are no records are named on the page and stop nothing
-    output     folder of the page; replaced as a whole when it is there
-    database   URL of the index; records are added to what it holds. Default: the SQLite file <output>.sqlite, which
-               holds what the folder holds
-
-    Raises PageError: no such folder, a database that can not be used, a folder that can not be written or is not ours.
-    """
+    """As crosscut.page.write says."""
     output = output.absolute()
     _check_output(output)
     try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 from typing import Any
 
@@ -66,7 +67,7 @@ class Measurement:
     lower_is_better: bool
     samples: tuple[float, ...]
 
-    @property
+    @cached_property
     def value(self) -> float:
         """The best sample: what disturbs a measurement only ever makes it worse."""
         return min(self.samples) if self.lower_is_better else max(self.samples)
