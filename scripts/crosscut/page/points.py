@@ -51,8 +51,8 @@ def cell_data(view: CellView, points: Sequence[Point], found: Changes) -> dict[s
             "Device": f"{row.device}, {row.threads} thread{'s' * (row.threads != 1)}" if row.device else None,
             "Runner": " ".join(row.runner) if row.runner else None,
             "Emulator": row.emulator,
-            "Module SHA-256": row.module_sha256,
-            "Model SHA-256": row.model_sha256,
+            "Module hash": row.module_sha256,
+            "Model hash": row.model_sha256,
         },
         "checks": row.checks or [],
         # run, status, phase, reason, first digits of the module's hash
