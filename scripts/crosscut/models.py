@@ -186,7 +186,10 @@ def sample_inputs(model: Model, sample: str) -> list[Any]:
 
     specification = _specifications(model)[sample]
     if isinstance(specification, dict):
-        return list(_function(model, specification)(**specification.get("arguments", {})))
+        arrays = list(_function(model, specification)(**specification.get("arguments", {})))
+        if len(arrays) != len(model.facts["inputs"]):
+            raise ModelError(f"{model.name}: sample {sample}: {len(arrays)} inputs of {len(model.facts['inputs'])}")
+        return arrays
     arrays = []
     for index, what in enumerate(specification):
         if what["kind"] == "uniform":

@@ -162,6 +162,16 @@ def test_a_model_says_what_its_outputs_mean(tmp_path):
         models.answer(model, "a", [])
 
 
+def test_a_script_that_makes_too_few_inputs_is_an_error_that_names_the_sample(tmp_path):
+    (tmp_path / "made.py").write_text("def inputs(count):\n    return list(range(count))\n")
+    where = {"script": "made.py", "function": "inputs"}
+    samples = {name: {**where, "arguments": {"count": count}} for name, count in (("both", 2), ("one", 1))}
+    model = models.Model("made", tmp_path, {"inputs": [{"name": "a"}, {"name": "b"}], "samples": samples})
+    assert models.sample_inputs(model, "both") == [0, 1]
+    with pytest.raises(models.ModelError, match=r"^made: sample one: 1 inputs of 2$"):
+        models.sample_inputs(model, "one")
+
+
 def test_a_model_without_words_has_no_answer():
     model = models.find("simple")
     assert models.answer(model, "seeded", [np.zeros(10)]) is None and model.answers == {}
