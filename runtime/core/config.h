@@ -11,6 +11,9 @@
 #ifndef XCUT_WITH_MESSAGES
 #define XCUT_WITH_MESSAGES 1  // the text in xcut_error
 #endif
+#ifndef XCUT_WITH_FOREIGN
+#define XCUT_WITH_FOREIGN 1  // describing modules of other machines
+#endif
 #ifndef XCUT_GENERIC
 #define XCUT_GENERIC 0  // the hooks of crosscut/generic.h
 #endif

@@ -1,22 +1,22 @@
 // Names and sizes of element types, names of architectures.
 #include "core/internal.h"
 
-static const struct {
-  const char *name;
-  uint8_t bytes;
-} kTypes[] = {
-    [XCUT_TYPE_F32] = {"f32", 4},   [XCUT_TYPE_F64] = {"f64", 8}, [XCUT_TYPE_F16] = {"f16", 2},
-    [XCUT_TYPE_BF16] = {"bf16", 2}, [XCUT_TYPE_I8] = {"i8", 1},   [XCUT_TYPE_I16] = {"i16", 2},
-    [XCUT_TYPE_I32] = {"i32", 4},   [XCUT_TYPE_I64] = {"i64", 8}, [XCUT_TYPE_U8] = {"u8", 1},
-    [XCUT_TYPE_U16] = {"u16", 2},   [XCUT_TYPE_U32] = {"u32", 4}, [XCUT_TYPE_U64] = {"u64", 8},
-    [XCUT_TYPE_BOOL] = {"bool", 1},
+// Two tables, as programs that only run models need no names.
+static const char *const kNames[] = {
+    [XCUT_TYPE_F32] = "f32",   [XCUT_TYPE_F64] = "f64", [XCUT_TYPE_F16] = "f16", [XCUT_TYPE_BF16] = "bf16",
+    [XCUT_TYPE_I8] = "i8",     [XCUT_TYPE_I16] = "i16", [XCUT_TYPE_I32] = "i32", [XCUT_TYPE_I64] = "i64",
+    [XCUT_TYPE_U8] = "u8",     [XCUT_TYPE_U16] = "u16", [XCUT_TYPE_U32] = "u32", [XCUT_TYPE_U64] = "u64",
+    [XCUT_TYPE_BOOL] = "bool",
+};
+static const uint8_t kBytes[] = {
+    [XCUT_TYPE_F32] = 4, [XCUT_TYPE_F64] = 8, [XCUT_TYPE_F16] = 2,  [XCUT_TYPE_BF16] = 2, [XCUT_TYPE_I8] = 1,
+    [XCUT_TYPE_I16] = 2, [XCUT_TYPE_I32] = 4, [XCUT_TYPE_I64] = 8,  [XCUT_TYPE_U8] = 1,   [XCUT_TYPE_U16] = 2,
+    [XCUT_TYPE_U32] = 4, [XCUT_TYPE_U64] = 8, [XCUT_TYPE_BOOL] = 1,
 };
 
-const char *xcut_type_name(uint32_t type) {
-  return type < XCUT_COUNT_OF(kTypes) && kTypes[type].name ? kTypes[type].name : "?";
-}
+const char *xcut_type_name(uint32_t type) { return type < XCUT_COUNT_OF(kNames) && kNames[type] ? kNames[type] : "?"; }
 
-size_t xcut_type_bytes(uint32_t type) { return type < XCUT_COUNT_OF(kTypes) ? kTypes[type].bytes : 0; }
+size_t xcut_type_bytes(uint32_t type) { return type < XCUT_COUNT_OF(kBytes) ? kBytes[type] : 0; }
 
 const char *xcut_arch_name(uint32_t arch) {
   switch (arch) {

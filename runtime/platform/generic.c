@@ -4,46 +4,34 @@
 
 #include "core/internal.h"
 
-static void *generic_allocate(void *self, size_t bytes, size_t alignment) {
-  (void)self;
-  return xcut_generic_allocate ? xcut_generic_allocate(bytes, alignment) : NULL;
+static void *no_memory(void *self, size_t bytes, size_t alignment) {
+  (void)self, (void)bytes, (void)alignment;
+  return NULL;
 }
 
-static void generic_release(void *self, void *memory) {
-  (void)self;
-  if (xcut_generic_release) xcut_generic_release(memory);
-}
+static void no_release(void *self, void *memory) { (void)self, (void)memory; }
 
-xcut_allocator xcut_allocator_system(void) { return (xcut_allocator){NULL, generic_allocate, generic_release}; }
-
-static uint64_t generic_clock_ns(void *self) {
-  (void)self;
-  return xcut_generic_clock_ns();
-}
-
-static void generic_flush_code(void *self, void *memory, size_t bytes) {
-  (void)self;
-  xcut_generic_flush_code(memory, bytes);
+xcut_allocator xcut_allocator_system(void) {
+  if (!xcut_generic_allocate || !xcut_generic_release) return (xcut_allocator){NULL, no_memory, no_release};
+  return (xcut_allocator){NULL, xcut_generic_allocate, xcut_generic_release};
 }
 
 static void generic_wait(void *self, const uint32_t *word, uint32_t value, uint64_t timeout_ns) {
-  (void)self;
   if (*(const volatile uint32_t *)word != value || !xcut_generic_wait_until) return;
-  uint64_t now = xcut_generic_clock_ns ? xcut_generic_clock_ns() : 0;
+  uint64_t now = xcut_generic_clock_ns ? xcut_generic_clock_ns(self) : 0;
   bool endless = timeout_ns >= XCUT_FOREVER - now || !xcut_generic_clock_ns;
-  xcut_generic_wait_until(endless ? XCUT_FOREVER : now + timeout_ns);
+  xcut_generic_wait_until(self, endless ? XCUT_FOREVER : now + timeout_ns);
 }
 
-// The table says by null entries what there is not, and only the linker knows which hooks there are: one table each.
-const xcut_platform *xcut_platform_default(void) {
-  static const xcut_platform tables[2][2] = {
-      {{.page_bytes = 1, .wait = generic_wait},
-       {.page_bytes = 1, .wait = generic_wait, .flush_code = generic_flush_code}},
-      {{.page_bytes = 1, .wait = generic_wait, .clock_ns = generic_clock_ns},
-       {.page_bytes = 1, .wait = generic_wait, .clock_ns = generic_clock_ns, .flush_code = generic_flush_code}},
-  };
-  return &tables[xcut_generic_clock_ns != NULL][xcut_generic_flush_code != NULL];
-}
+// The linker writes null for hooks that there are none of.
+static const xcut_platform kGeneric = {
+    .page_bytes = 1,
+    .clock_ns = xcut_generic_clock_ns,
+    .wait = generic_wait,
+    .flush_code = xcut_generic_flush_code,
+};
+
+const xcut_platform *xcut_platform_default(void) { return &kGeneric; }
 
 xcut_status xcut_report(xcut_status status, const char *message) {
   if (xcut_generic_fault) xcut_generic_fault(status, message);

@@ -23,10 +23,14 @@ static xcut_status fault;
 static xcut_block block;
 static xcut_allocator from_block;
 
-void *xcut_generic_allocate(size_t bytes, size_t alignment) {
+void *xcut_generic_allocate(void *self, size_t bytes, size_t alignment) {
+  (void)self;
   return from_block.allocate(from_block.self, bytes, alignment);
 }
-void xcut_generic_release(void *released) { from_block.release(from_block.self, released); }
+void xcut_generic_release(void *self, void *released) {
+  (void)self;
+  from_block.release(from_block.self, released);
+}
 void xcut_generic_fault(xcut_status status, const char *message) { fault = message[0] ? status : XCUT_OK; }
 
 static int fail(const char *what) {

@@ -102,12 +102,15 @@ static xcut_status check_header(const uint8_t *image, uint64_t bytes, bool *wide
     return xcut_fail(error, XCUT_E_IMAGE, "not a module: no ELF header");
   if (image[4] != kClass32 && image[4] != kClass64) return xcut_fail(error, XCUT_E_IMAGE, "unknown ELF class");
   if (image[5] != kLittle && image[5] != kBig) return xcut_fail(error, XCUT_E_IMAGE, "unknown ELF byte order");
+  if (!XCUT_WITH_FOREIGN && (image[4] == kClass64) != (sizeof(void *) == 8)) {
+    return xcut_fail(error, XCUT_E_TARGET, "module is for a machine of another word size");
+  }
   if (image[6] != 1) return xcut_fail(error, XCUT_E_IMAGE, "unknown ELF version");
   if ((image[5] == kLittle) != machine_is_little()) {
     return xcut_fail(error, XCUT_E_TARGET, "module is %s-endian, this machine is not",
                      image[5] == kLittle ? "little" : "big");
   }
-  *wide = image[4] == kClass64;
+  *wide = XCUT_WITH_FOREIGN ? image[4] == kClass64 : sizeof(void *) == 8;
   if (*wide && bytes < 64) return xcut_fail(error, XCUT_E_IMAGE, "truncated: %llu bytes", (unsigned long long)bytes);
   read_header(image, *wide, h);
   if (h->type != kTypeShared) return xcut_fail(error, XCUT_E_IMAGE, "not a shared object (ELF type %u)", h->type);

@@ -2,7 +2,8 @@
 #include "loaders/elf/arch/arch.h"
 
 const char *xcut_feature_name(uint32_t arch, uint32_t bit) {
-  switch (arch) {
+  if (!XCUT_WITH_FOREIGN && arch != XCUT_HOST_ARCH) return NULL;
+  switch (XCUT_WITH_FOREIGN ? arch : XCUT_HOST_ARCH) {
     case XCUT_ARCH_X86:
     case XCUT_ARCH_X86_64: return xcut_x86_feature(bit);
     case XCUT_ARCH_ARM: return xcut_arm_feature(bit);
