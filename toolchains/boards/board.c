@@ -8,33 +8,39 @@
 
 enum { SYS_WRITE0 = 0x04, SYS_EXIT_EXTENDED = 0x20, APPLICATION_EXIT = 0x20026 };
 
-static void semihost(uintptr_t operation, const void *parameter) {
+#if defined(__riscv)
+// Three instructions of four bytes each, on one page.
+void board_semihost(uintptr_t operation, const void *parameter);
+__asm__(
+    ".pushsection .text.board_semihost, \"ax\"\n"
+    ".option push\n.option norvc\n.option norelax\n"
+    ".balign 16\n"
+    ".global board_semihost\n"
+    "board_semihost:\n"
+    "  slli x0, x0, 0x1f\n"
+    "  ebreak\n"
+    "  srai x0, x0, 7\n"
+    "  ret\n"
+    ".option pop\n.popsection\n");
+#else
+static void board_semihost(uintptr_t operation, const void *parameter) {
 #if defined(__arm__)
   register uintptr_t r0 __asm__("r0") = operation;
   register const void *r1 __asm__("r1") = parameter;
   __asm__ volatile("bkpt 0xab" : "+r"(r0) : "r"(r1) : "memory");
-#elif defined(__aarch64__)
+#else
   register uintptr_t x0 __asm__("x0") = operation;
   register const void *x1 __asm__("x1") = parameter;
   __asm__ volatile("hlt 0xf000" : "+r"(x0) : "r"(x1) : "memory");
-#else
-  register uintptr_t a0 __asm__("a0") = operation;
-  register const void *a1 __asm__("a1") = parameter;
-  // Three instructions of four bytes each, on one page.
-  __asm__ volatile(
-      ".option push\n.option norvc\n.balign 16\n"
-      "slli x0, x0, 0x1f\nebreak\nsrai x0, x0, 7\n.option pop"
-      : "+r"(a0)
-      : "r"(a1)
-      : "memory");
 #endif
 }
+#endif
 
-void board_print(const char *text) { semihost(SYS_WRITE0, text); }
+void board_print(const char *text) { board_semihost(SYS_WRITE0, text); }
 
 _Noreturn void board_exit(int status) {
   const uintptr_t block[2] = {APPLICATION_EXIT, (uintptr_t)status};
-  for (;;) semihost(SYS_EXIT_EXTENDED, block);
+  for (;;) board_semihost(SYS_EXIT_EXTENDED, block);
 }
 
 _Noreturn void board_fault(void) {

@@ -3,6 +3,7 @@
 
 __asm__(
     ".section .start, \"ax\"\n"
+    ".option arch, +zicsr\n"
     ".global _start\n"
     "_start:\n"
     "  la sp, stack_top\n"

@@ -68,7 +68,8 @@ void xcut_arch_detect(const xcut_platform *platform, xcut_cpu *cpu) {
   }
   if (cpu->features & XCUT_BIT(XCUT_RISCV_V)) {
     unsigned long bytes;
-    __asm__ volatile("csrr %0, 0xc22" : "=r"(bytes));  // vlenb
+    // vlenb. Compilers for CPUs without F leave the instruction out unless it is asked for.
+    __asm__ volatile(".option push\n .option arch, +zicsr\n csrr %0, 0xc22\n .option pop" : "=r"(bytes));
     cpu->vlen_bits = (uint32_t)bytes * 8;
   }
 }
@@ -78,7 +79,7 @@ void xcut_arch_flush_code(void *code, size_t bytes) {
   __builtin___clear_cache((char *)code, (char *)code + bytes);
 #else
   (void)code, (void)bytes;
-  __asm__ volatile("fence.i" ::: "memory");
+  __asm__ volatile(".option push\n .option arch, +zifencei\n fence.i\n .option pop" ::: "memory");
 #endif
 }
 

@@ -1,0 +1,10 @@
+# Fails when code and constants of PROGRAM (its whole image in flash) take more than BUDGET bytes.
+execute_process(COMMAND ${SIZE} ${PROGRAM} OUTPUT_VARIABLE output COMMAND_ERROR_IS_FATAL ANY)
+if(NOT output MATCHES "\n *([0-9]+)[ \t]+([0-9]+)")
+  message(FATAL_ERROR "no sizes in: ${output}")
+endif()
+math(EXPR bytes "${CMAKE_MATCH_1} + ${CMAKE_MATCH_2}")
+message(STATUS "${bytes} bytes of at most ${BUDGET}")
+if(bytes GREATER BUDGET)
+  message(FATAL_ERROR "the image has ${bytes} bytes, more than ${BUDGET}")
+endif()
