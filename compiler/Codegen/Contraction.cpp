@@ -26,13 +26,14 @@ class ContractionGenerator {
   ContractionGenerator(KernelBuilder &k, const Step &step, ArrayRef<unsigned char> roles, WeightBlob &weights)
       : k(k), step(step), roles(roles), weights(weights), context(k.b.getContext()), space(step, context) {}
 
-  GeneratedKernel run();
+  Size run();
 
  private:
   LoopRole roleOf(unsigned loop) const { return static_cast<LoopRole>(roles[space.loops[loop].members.front()]); }
   Size size(int64_t value) { return getAffineConstantExpr(value, context); }
   void arrangeLoops();
   void packPanels();
+  void planPrefetch();
   void emitItem(Value item);
   void emitPanel(const PanelRun &run, Value panel, ArrayRef<Value> outer, Value yFrom, Value yTo, Value xFrom,
                  Value xTo);
@@ -42,6 +43,9 @@ class ContractionGenerator {
                                Value to, unsigned unroll, bool lanewise);
   Size stridesOfB(unsigned loop, const PanelRun &run);
   Value loopValue(unsigned member, unsigned row, Value column);
+  // Rows of a tile that lie in one turn of the row loop outside.
+  unsigned rowsOfBand() const { return tile.rows / tile.bands; }
+  Value advanceRows(Value pointer, const Operand &operand, unsigned row);
 
   KernelBuilder &k;
   const Step &step;
@@ -58,6 +62,8 @@ class ContractionGenerator {
   Operand *a = nullptr, *b = nullptr, *init = nullptr;
   bool packed = false;
   int64_t packedDepth = 0, packedColumns = 0;
+  // While a panel is multiplied, the next one is fetched: this many of its bytes with every row; 0: it is not.
+  int64_t prefetchPerRow = 0;
   Tile tile;
   Size yChunk, xChunk, panels;
   SmallVector<Panels> staticPanels;
@@ -66,6 +72,8 @@ class ContractionGenerator {
   llvm::DenseMap<const Operand *, Value> pointers;
   SmallVector<Value> loopValues;
   Value aPointer, bPointer, column;
+  Value prefetchBase, prefetchFrom;  // what this tile fetches of the next panel: so many bytes behind this pointer
+  Value depthDone;                   // steps of the reduction before the innermost loop
 };
 
 // Outer loops, y, x, reductions, columns; each kind merged where memory allows.
@@ -169,6 +177,16 @@ void ContractionGenerator::packPanels() {
   data = std::move(result);
 }
 
+// Weights that are used for few rows come from memory as fast as they are multiplied, or hold the multiplication up.
+void ContractionGenerator::planPrefetch() {
+  constexpr int64_t mostRows = 512;
+  auto xExtent = constantOf(space.loops[x].extent), yExtent = y >= 0 ? constantOf(space.loops[y].extent) : 1;
+  if (!packed || !xExtent || !yExtent) return;
+  int64_t rows = *xExtent * *yExtent, bytes = packedDepth * elementBytes(b->element);
+  if (rows < 2 || rows > mostRows || bytes * packedColumns < int64_t(k.target.l1Bytes)) return;
+  prefetchPerRow = llvm::divideCeil(bytes * tile.vectors * k.target.lanes(), rows);
+}
+
 // Elements from one turn of a reduction loop to the next.
 Size ContractionGenerator::stridesOfB(unsigned loop, const PanelRun &run) {
   if (!packed) return b->strides[loop];
@@ -176,7 +194,8 @@ Size ContractionGenerator::stridesOfB(unsigned loop, const PanelRun &run) {
   return size(*constantOf(b->strides[loop]) / packedColumns * int64_t(run.lanes) * run.vectors);
 }
 
-GeneratedKernel ContractionGenerator::run() {
+// Emits the loops of all items, and returns how many there are.
+Size ContractionGenerator::run() {
   arrangeLoops();
   auto extent = [&](unsigned loop) { return constantOf(space.loops[loop].extent); };
   std::optional<int64_t> depth = 1;
@@ -184,7 +203,7 @@ GeneratedKernel ContractionGenerator::run() {
   TargetDescription target = k.target;
   bool isFloat = isa<FloatType>(a->element);
   if (!isFloat) target.laneFma = target.foldsBroadcast = target.scalarFma = false;
-  tile = chooseTile(target, extent(x), extent(columns), depth);
+  tile = chooseTile(target, {y >= 0 ? extent(y) : 1, extent(x), extent(columns), depth});
   unsigned lanes = target.lanes();
   int64_t width = int64_t(tile.vectors) * lanes;
 
@@ -198,6 +217,7 @@ GeneratedKernel ContractionGenerator::run() {
     panels = columnCount.floorDiv(width) + (columnCount % width).floorDiv(lanes) + columnCount % lanes;
   }
   packPanels();
+  planPrefetch();
   space.bind(k, weights);
 
   // Rows of one item.
@@ -209,16 +229,25 @@ GeneratedKernel ContractionGenerator::run() {
   xChunk = size(xExtent && chunk >= *xExtent ? std::max<int64_t>(1, *xExtent) : chunk);
   int64_t yWanted = xExtent ? std::max<int64_t>(1, rowsWanted / std::max<int64_t>(1, *xExtent)) : 1;
   yChunk = size(y >= 0 && extent(y) ? std::clamp<int64_t>(yWanted, 1, std::max<int64_t>(1, *extent(y))) : 1);
+  if (tile.bands > 1) {
+    xChunk = space.loops[x].extent;
+    yChunk = size(llvm::alignTo(*constantOf(yChunk), tile.bands));
+  }
 
-  Size items = panels * space.loops[x].extent.ceilDiv(xChunk);
-  if (y >= 0) items = items * space.loops[y].extent.ceilDiv(yChunk);
+  // A stage of a chain gets its rows from there: all of them at once.
+  bool isStage = step.nest.rowLoop.has_value();
+  if (isStage) xChunk = yChunk = Size();
+  Size items = panels;
+  if (xChunk) items = items * space.loops[x].extent.ceilDiv(xChunk);
+  if (y >= 0 && yChunk) items = items * space.loops[y].extent.ceilDiv(yChunk);
   for (unsigned loop = 0; loop < outerLoops; ++loop) items = items * space.loops[loop].extent;
-  k.loop(k.begin, k.end, k.c(1), [&](Value item) { emitItem(item); });
+  Value first = isStage ? k.c(0) : k.begin, last = isStage ? k.expand(items) : k.end;
+  k.loop(first, last, k.c(1), [&](Value item) { emitItem(item); });
 
   Size work = size(2);
   for (const Loop &loop : space.loops) work = work * loop.extent;
-  k.flops = constantOf(work).value_or(0);
-  return k.finish(items);
+  k.flops += constantOf(work).value_or(0);
+  return items;
 }
 
 void ContractionGenerator::emitItem(Value item) {
@@ -229,6 +258,7 @@ void ContractionGenerator::emitItem(Value item) {
     return part;
   };
   auto range = [&](unsigned loop, Size chunk) {
+    if (!chunk) return std::make_pair(k.c(0), k.expand(space.loops[loop].extent));
     Value from = k.mul(split(space.loops[loop].extent.ceilDiv(chunk)), k.expand(chunk));
     Value to = k.min(k.add(from, k.expand(chunk)), k.expand(space.loops[loop].extent));
     return std::make_pair(from, to);
@@ -296,13 +326,30 @@ void ContractionGenerator::emitPanel(const PanelRun &run, Value panel, ArrayRef<
     pointers[&operand] = pointer;
   }
   auto saved = pointers;
+  auto enterBand = [&](Value yValue) {
+    if (y < 0) return;
+    loopValues[y] = yValue;
+    for (Operand &operand : space.operands)
+      if (!operand.splat) pointers[&operand] = k.advance(saved[&operand], operand.element, operand.strides[y], yValue);
+  };
+  if (tile.bands > 1) {
+    // Whole rows of several bands, then the bands that are left; as many in the last item of every panel.
+    unsigned width = tile.rows / tile.bands, rest = *constantOf(space.loops[y].extent) % tile.bands;
+    Value whole = k.sub(yTo, k.rem(k.sub(yTo, yFrom), k.c(tile.bands)));
+    k.loop(yFrom, whole, k.c(tile.bands), [&](Value yValue) {
+      enterBand(yValue);
+      emitTile(run, tile.rows, xFrom);
+    });
+    if (rest)
+      k.ifThen(k.less(whole, yTo), [&] {
+        enterBand(whole);
+        emitTile(run, rest * width, xFrom);
+      });
+    pointers = saved;
+    return;
+  }
   k.loop(yFrom, yTo, k.c(1), [&](Value yValue) {
-    if (y >= 0) {
-      loopValues[y] = yValue;
-      for (Operand &operand : space.operands)
-        if (!operand.splat)
-          pointers[&operand] = k.advance(saved[&operand], operand.element, operand.strides[y], yValue);
-    }
+    enterBand(yValue);
     auto extentX = constantOf(space.loops[x].extent);
     int64_t rows = tile.rows;
     if (extentX && *extentX < rows) rows = std::max<int64_t>(1, *extentX);
@@ -324,8 +371,15 @@ Value ContractionGenerator::loopValue(unsigned member, unsigned row, Value at) {
   int loop = space.loopOf(member);
   if (loop < 0) return k.c(0);
   if (loop == static_cast<int>(columns)) return at;
-  if (loop == static_cast<int>(x)) return k.add(loopValues[x], k.c(row));
+  if (loop == static_cast<int>(x)) return k.add(loopValues[x], k.c(tile.bands > 1 ? row % rowsOfBand() : row));
+  if (loop == y && tile.bands > 1) return k.add(loopValues[y], k.c(row / rowsOfBand()));
   return loopValues[loop];
+}
+
+// From the first row of a tile to another.
+Value ContractionGenerator::advanceRows(Value pointer, const Operand &operand, unsigned row) {
+  if (tile.bands > 1) pointer = k.advance(pointer, operand.element, operand.strides[y], k.c(row / rowsOfBand()));
+  return k.advance(pointer, operand.element, operand.strides[x], k.c(tile.bands > 1 ? row % rowsOfBand() : row));
 }
 
 void ContractionGenerator::emitTile(const PanelRun &run, unsigned rows, Value xValue) {
@@ -334,7 +388,7 @@ void ContractionGenerator::emitTile(const PanelRun &run, unsigned rows, Value xV
   for (Operand &operand : space.operands)
     if (!operand.splat) here[&operand] = k.advance(pointers[&operand], operand.element, operand.strides[x], xValue);
   auto at = [&](const Operand &operand, unsigned row, unsigned vector) {
-    Value pointer = k.advance(here[&operand], operand.element, operand.strides[x], k.c(row));
+    Value pointer = advanceRows(here[&operand], operand, row);
     return k.advance(pointer, operand.element, operand.strides[columns], k.c(int64_t(vector) * run.lanes));
   };
 
@@ -342,13 +396,23 @@ void ContractionGenerator::emitTile(const PanelRun &run, unsigned rows, Value xV
   for (unsigned u = 0; u < run.vectors; ++u) {
     Value shared;
     for (unsigned row = 0; row < rows; ++row) {
-      Value value = isConstant(init->strides[x], 0) && row ? shared : Value();
+      bool same = isConstant(init->strides[x], 0) && (y < 0 || isConstant(init->strides[y], 0));
+      Value value = same && row ? shared : Value();
       if (!value)
         value = k.broadcast(loadOperand(k, *init, init->splat ? Value() : at(*init, row, u), run.lanes, columns),
                             run.lanes);
       shared = value;
       acc[row * run.vectors + u] = value;
     }
+  }
+  prefetchFrom = Value();
+  depthDone = k.c(0);
+  if (prefetchPerRow) {
+    Value row = y >= 0 ? k.add(k.mul(loopValues[y], k.expand(space.loops[x].extent)), xValue) : xValue;
+    Value distance =
+        k.add(k.c(packedDepth * run.lanes * run.vectors * elementBytes(b->element)), k.mul(row, k.c(prefetchPerRow)));
+    prefetchFrom = distance;
+    prefetchBase = here[b];
   }
   reduce(0, here[a], here[b], run, rows, acc);
 
@@ -372,8 +436,15 @@ void ContractionGenerator::reduce(unsigned at, Value aPtr, Value bPtr, const Pan
   if (at + 1 < reductions.size()) {
     acc = k.loop(k.c(0), k.expand(extent), k.c(1), acc, [&](Value iv, ArrayRef<Value> carried) {
       SmallVector<Value> inner(carried);
+      Value before = depthDone;
+      if (prefetchFrom) {
+        int64_t inside = 1;
+        for (unsigned next : llvm::drop_begin(reductions, at + 1)) inside *= *constantOf(space.loops[next].extent);
+        depthDone = k.add(depthDone, k.mul(iv, k.c(inside)));
+      }
       reduce(at + 1, k.advance(aPtr, a->element, a->strides[loop], iv), k.advance(bPtr, b->element, bStride, iv), run,
              rows, inner);
+      depthDone = before;
       return inner;
     });
     return;
@@ -400,10 +471,15 @@ SmallVector<Value> ContractionGenerator::innermost(Value aPtr, Value bPtr, const
     SmallVector<Value> sums(carried);
     Value aAt = k.advance(aPtr, a->element, a->strides[loop], iv);
     Value bAt = k.advance(bPtr, b->element, bStride, iv);
+    if (prefetchFrom) {
+      // As far into the tile's share as the tile is done.
+      int64_t step = llvm::divideCeil(prefetchPerRow * rows, packedDepth);
+      k.prefetch(prefetchBase, k.add(prefetchFrom, k.mul(k.add(depthDone, iv), k.c(step))));
+    }
     SmallVector<Value> together;
     if (lanewise)
       for (unsigned row = 0; row < rows; ++row)
-        together.push_back(k.load(k.advance(aAt, a->element, a->strides[x], k.c(row)), a->element, unroll, size(1)));
+        together.push_back(k.load(advanceRows(aAt, *a, row), a->element, unroll, size(1)));
     for (unsigned step = 0; step < unroll; ++step) {
       SmallVector<Value> weightsHere;
       Value bStep = k.advance(bAt, b->element, bStride, k.c(step));
@@ -418,7 +494,7 @@ SmallVector<Value> ContractionGenerator::innermost(Value aPtr, Value bPtr, const
         } else if (a->splat) {
           scalar = k.constant(a->splat);
         } else {
-          Value at = k.advance(aAt, a->element, a->strides[x], k.c(row));
+          Value at = advanceRows(aAt, *a, row);
           scalar = k.load(k.advance(at, a->element, a->strides[loop], k.c(step)), a->element, 1, size(0));
         }
         Value wide = k.broadcast(scalar, run.lanes);
@@ -434,8 +510,7 @@ SmallVector<Value> ContractionGenerator::innermost(Value aPtr, Value bPtr, const
 
 }  // namespace
 
-GeneratedKernel generateContraction(KernelBuilder &k, const Step &step, ArrayRef<unsigned char> roles,
-                                    WeightBlob &weights) {
+Size emitContraction(KernelBuilder &k, const Step &step, ArrayRef<unsigned char> roles, WeightBlob &weights) {
   return ContractionGenerator(k, step, roles, weights).run();
 }
 

@@ -45,14 +45,8 @@ GeneratedKernel generateKernel(ModuleOp module, const Step &step, const Function
                                const TargetDescription &target, WeightBlob &weights, unsigned number) {
   KernelBuilder k(module, "kernel_body" + std::to_string(number), plan, target);
   if (step.kind == StepKind::FillBorder) return generateBorder(k, step);
-  if (step.nest.op) {
-    if (auto contraction = matchContraction(cast<linalg::GenericOp>(step.nest.op))) {
-      SmallVector<unsigned char> roles;
-      for (LoopRole role : contraction->roles) roles.push_back(static_cast<unsigned char>(role));
-      return generateContraction(k, step, roles, weights);
-    }
-  }
-  return generateGeneric(k, step, weights);
+  if (step.kind == StepKind::Chain) return generateChain(k, step, plan, weights);
+  return k.finish(emitNest(k, step, weights));
 }
 
 // A kernel writes nothing that it reads through another pointer: LLVM may keep loaded values.
@@ -63,6 +57,17 @@ void markNoAlias(func::FuncOp function) {
 }
 
 }  // namespace
+
+Size emitNest(KernelBuilder &k, const Step &step, WeightBlob &weights) {
+  if (step.nest.op) {
+    if (auto contraction = matchContraction(cast<linalg::GenericOp>(step.nest.op))) {
+      SmallVector<unsigned char> roles;
+      for (LoopRole role : contraction->roles) roles.push_back(static_cast<unsigned char>(role));
+      return emitContraction(k, step, roles, weights);
+    }
+  }
+  return emitGeneric(k, step, weights);
+}
 
 llvm::Expected<Program> generateProgram(ImportedModel &model, const TargetSpec &spec, const TargetDescription &target,
                                         const CodegenOptions &options) {
@@ -83,6 +88,7 @@ llvm::Expected<Program> generateProgram(ImportedModel &model, const TargetSpec &
   PlanOptions planOptions;
   planOptions.favorMinPeakMemory = options.favorMinPeakMemory;
   planOptions.maxArenaBytes = options.maxArenaBytes;
+  planOptions.cacheBytes = target.l2Bytes;
   std::map<std::string, size_t> kernelIndex;
   std::string planText;
   for (func::FuncOp function : source.getOps<func::FuncOp>()) {

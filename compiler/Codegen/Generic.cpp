@@ -21,7 +21,7 @@ class GenericGenerator {
   GenericGenerator(KernelBuilder &k, const Step &step, WeightBlob &weights)
       : k(k), step(step), weights(weights), context(k.b.getContext()), space(step, context) {}
 
-  GeneratedKernel run();
+  Size run();
 
  private:
   // Position of the loops at one point of the code.
@@ -202,13 +202,18 @@ GenericGenerator::Position GenericGenerator::enter(const Position &at, unsigned 
   return next;
 }
 
-GeneratedKernel GenericGenerator::run() {
+// Emits the loops of all items, and returns how many there are.
+Size GenericGenerator::run() {
   arrangeLoops();
   space.bind(k, weights);
   Position start;
   start.values.resize(space.loops.size());
   for (Operand &operand : space.operands) start.pointers.push_back(operand.pointer);
 
+  if (step.nest.rowLoop) {  // a stage of a chain gets its rows from there
+    emitLoops(0, start);
+    return size(1);
+  }
   // Items: leading parallel loops until there is enough to share, keeping vectors and rows whole; one long vector loop
   // is cut into pieces.
   int64_t work = 1;
@@ -249,7 +254,7 @@ GeneratedKernel GenericGenerator::run() {
     for (unsigned loop = 0; loop < itemLoops; ++loop) at = enter(at, loop, values[loop]);
     emitLoops(itemLoops, at);
   });
-  return k.finish(items);
+  return items;
 }
 
 void GenericGenerator::emitLoops(unsigned loop, const Position &at) {
@@ -467,7 +472,7 @@ void GenericGenerator::finishTile(const Position &at, ArrayRef<Value> results, u
 
 }  // namespace
 
-GeneratedKernel generateGeneric(KernelBuilder &k, const Step &step, WeightBlob &weights) {
+Size emitGeneric(KernelBuilder &k, const Step &step, WeightBlob &weights) {
   return GenericGenerator(k, step, weights).run();
 }
 

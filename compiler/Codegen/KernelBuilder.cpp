@@ -111,6 +111,12 @@ Value KernelBuilder::min(Value x, Value y) {
   return arith::MinSIOp::create(b, loc, x, y);
 }
 
+Value KernelBuilder::max(Value x, Value y) {
+  auto cx = getConstantIntValue(x), cy = getConstantIntValue(y);
+  if (cx && cy) return c(std::max(*cx, *cy));
+  return arith::MaxSIOp::create(b, loc, x, y);
+}
+
 Value KernelBuilder::less(Value x, Value y) { return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, x, y); }
 
 Value KernelBuilder::expand(Size size) {
@@ -154,6 +160,14 @@ Value KernelBuilder::pointerTo(const TensorRef &ref, Size offset) {
     known = argument(arg, LLVM::LLVMPointerType::get(b.getContext()));
   }
   return known;
+}
+
+Value KernelBuilder::locate(const Access &access) {
+  return locateInstead ? locateInstead(access) : pointerTo(access.ref, access.offset);
+}
+
+void KernelBuilder::defineSymbol(Size symbol, Value value) {
+  symbolArgs[cast<AffineSymbolExpr>(symbol).getPosition()] = value;
 }
 
 Value KernelBuilder::weightsPointer(uint64_t offset) {
@@ -228,6 +242,11 @@ void KernelBuilder::store(Value value, Value pointer, Type element, unsigned lan
     Value scalar = vector::ExtractOp::create(b, loc, value, static_cast<int64_t>(lane));
     LLVM::StoreOp::create(b, loc, scalar, advance(pointer, element, stride, c(lane)), alignment);
   }
+}
+
+void KernelBuilder::prefetch(Value pointer, Value bytes) {
+  pointer = LLVM::GEPOp::create(b, loc, pointer.getType(), b.getI8Type(), pointer, LLVM::GEPArg(bytes));
+  LLVM::Prefetch::create(b, loc, pointer, /*rw=*/0, /*hint=*/2, /*cache=*/1);
 }
 
 // ---- Values --------------------------------------------------------------------------------------------------------

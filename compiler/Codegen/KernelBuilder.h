@@ -10,6 +10,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Builders.h"
 
+#include <functional>
 #include <map>
 
 namespace crosscut {
@@ -58,10 +59,16 @@ class KernelBuilder {
   mlir::Value div(mlir::Value x, mlir::Value y);
   mlir::Value rem(mlir::Value x, mlir::Value y);
   mlir::Value min(mlir::Value x, mlir::Value y);
+  mlir::Value max(mlir::Value x, mlir::Value y);
   mlir::Value expand(Size size);
 
   // Arguments. Pointers to the same memory are one argument.
   mlir::Value pointerTo(const TensorRef &ref, Size offset);
+  // Where an operand begins: in its buffer, or where `locateInstead` says, if it is set.
+  mlir::Value locate(const Access &access);
+  std::function<mlir::Value(const Access &)> locateInstead;
+  // From here on this symbol, which is none of the plan's, has that value.
+  void defineSymbol(Size symbol, mlir::Value value);
   mlir::Value weightsPointer(uint64_t offset);
 
   // Memory.
@@ -70,6 +77,9 @@ class KernelBuilder {
   // `lanes` elements, `stride` apart (0: one element for all lanes).
   mlir::Value load(mlir::Value pointer, mlir::Type element, unsigned lanes, Size stride);
   void store(mlir::Value value, mlir::Value pointer, mlir::Type element, unsigned lanes, Size stride);
+  // Asks for the line of memory `bytes` behind `pointer`, which may be any address, to be brought into the second
+  // cache.
+  void prefetch(mlir::Value pointer, mlir::Value bytes);
 
   // Values.
   mlir::Type vectorOf(mlir::Type element, unsigned lanes);

@@ -6,11 +6,18 @@
 
 namespace crosscut {
 
+// Emit the code of a step into a kernel, and return the number of work items. A stage of a chain (Nest::rowLoop is set)
+// runs all of them, and has one work item.
+//
 // Sums of products with register tiles over packed panels (Contraction.cpp). `roles`: one a loop of the nest.
-GeneratedKernel generateContraction(KernelBuilder &k, const Step &step, llvm::ArrayRef<unsigned char> roles,
-                                    WeightBlob &weights);
+Size emitContraction(KernelBuilder &k, const Step &step, llvm::ArrayRef<unsigned char> roles, WeightBlob &weights);
 // Everything else: elementwise, windows, reductions, copies (Generic.cpp).
-GeneratedKernel generateGeneric(KernelBuilder &k, const Step &step, WeightBlob &weights);
+Size emitGeneric(KernelBuilder &k, const Step &step, WeightBlob &weights);
+// Either of the two, whichever fits the step (Generate.cpp).
+Size emitNest(KernelBuilder &k, const Step &step, WeightBlob &weights);
+
+// Kernels that run together, band by band (Chain.cpp).
+GeneratedKernel generateChain(KernelBuilder &k, const Step &step, const FunctionPlan &plan, WeightBlob &weights);
 // The frame of a padded tensor (Border.cpp).
 GeneratedKernel generateBorder(KernelBuilder &k, const Step &step);
 

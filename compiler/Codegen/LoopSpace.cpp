@@ -30,6 +30,7 @@ LoopSpace::LoopSpace(const Step &step, MLIRContext *context) : context(context) 
     for (auto [i, access] : llvm::enumerate(epilogue.inputs))
       if (!epilogue.chained[i]) addOperand(Operand::EpilogueInput, e, i, access);
   for (auto [i, access] : llvm::enumerate(step.outputs)) addOperand(Operand::Output, 0, i, access);
+  if (step.nest.rowLoop) indexed.insert(*step.nest.rowLoop);
   if (step.nest.op) step.nest.op->walk([&](linalg::IndexOp op) { indexed.insert(op.getDim()); });
   for (const Epilogue &epilogue : step.epilogues)
     epilogue.op->walk([&](linalg::IndexOp op) { indexed.insert(epilogue.loopOf[op.getDim()]); });
@@ -135,9 +136,8 @@ void LoopSpace::merge(llvm::function_ref<bool(const Loop &, const Loop &)> allow
 void LoopSpace::bind(KernelBuilder &k, WeightBlob &weights) {
   for (Operand &operand : operands) {
     if (operand.splat || operand.pointer) continue;
-    const TensorRef &ref = operand.access->ref;
     if (operand.packed) operand.pointer = k.weightsPointer(weights.add(*operand.packed, elementBytes(operand.element)));
-    else operand.pointer = k.pointerTo(ref, operand.access->offset);
+    else operand.pointer = k.locate(*operand.access);
   }
 }
 

@@ -41,7 +41,7 @@ class LoopSpace {
   void packConstants();
   // Joins neighbouring loops of one kind wherever every operand goes on in equal steps.
   void merge(llvm::function_ref<bool(const Loop &outer, const Loop &inner)> allowed);
-  // Loops that some body asks the value of may not be merged.
+  // Loops that some body asks the value of, and the row loop of a chain's stage, may not be merged.
   bool isIndexed(unsigned member) const { return indexed.count(member) != 0; }
   // Gives every operand its pointer argument; stores packed constants.
   void bind(KernelBuilder &k, WeightBlob &weights);

@@ -61,32 +61,37 @@ llvm::SmallVector<Panels> splitColumns(int64_t columns, const Tile &tile, unsign
   return panels;
 }
 
-Tile chooseTile(const TargetDescription &target, std::optional<int64_t> rows, std::optional<int64_t> columns,
-                std::optional<int64_t> depth) {
+Tile chooseTile(const TargetDescription &target, const ContractionSize &size) {
   unsigned lanes = target.lanes();
   unsigned registers = std::max(4u, target.vectorRegisters);
   unsigned limit = target.vectorGroup > 1 ? registers : registers - target.spareRegisters;
-  int64_t r = rows.value_or(1 << 12), n = columns.value_or(1 << 12), k = depth.value_or(256);
+  int64_t b = size.bands.value_or(64), r = std::max<int64_t>(1, size.rows.value_or(1 << 12));
+  int64_t n = size.columns.value_or(1 << 12), k = size.depth.value_or(256);
   Tile best;
   double bestCost = -1;
+  auto costOfTile = [&](unsigned height, unsigned vectors) {
+    return stepCycles(target, height, vectors) * k + height * vectors + 12;
+  };
+  auto consider = [&](const Tile &tile, int64_t whole, unsigned rest) {
+    double cost = 0;
+    for (const Panels &panels : splitColumns(n, tile, lanes)) {
+      double perPanel = double(whole) * costOfTile(tile.rows, panels.vectors);
+      if (rest) perPanel += costOfTile(rest, panels.vectors) * (tile.bands > 1 ? 1 : b);
+      cost += panels.count * (perPanel + 20);
+    }
+    if (bestCost >= 0 && cost >= bestCost * 0.995) return;
+    bestCost = cost;
+    best = tile;
+  };
   for (unsigned vectors = 1; vectors <= 14; ++vectors) {
     if (vectors > 1 && int64_t(vectors) * lanes > std::max<int64_t>(n, lanes)) break;
-    for (unsigned height = 1; height <= target.maxTileRows && int64_t(height) <= std::max<int64_t>(r, 1); ++height) {
-      if (registersOf(target, height, vectors) > limit) break;
-      Tile tile{height, vectors};
-      double cost = 0;
-      for (const Panels &panels : splitColumns(n, tile, lanes)) {
-        double perPanel =
-            double(r / height) * (stepCycles(target, height, panels.vectors) * k + height * panels.vectors + 12);
-        if (r % height)
-          perPanel += stepCycles(target, r % height, panels.vectors) * k + (r % height) * panels.vectors + 12;
-        cost += panels.count * (perPanel + 20);
-      }
-      if (bestCost < 0 || cost < bestCost * 0.995) {
-        bestCost = cost;
-        best = tile;
-      }
-    }
+    auto fits = [&](int64_t height) {
+      return height <= target.maxTileRows && registersOf(target, height, vectors) <= limit;
+    };
+    for (unsigned height = 1; height <= r && fits(height); ++height)
+      consider({height, vectors, 1}, r / height * b, r % height);
+    for (unsigned bands = 2; bands <= b && size.bands && size.rows && fits(bands * r); ++bands)
+      consider({static_cast<unsigned>(bands * r), vectors, bands}, b / bands, b % bands * r);
   }
   return best;
 }

@@ -10,10 +10,12 @@
 
 namespace crosscut {
 
-// A contraction computes `rows` × `vectors` registers of results at once.
+// A contraction computes `rows` × `vectors` registers of results at once. Rows are neighbours along the innermost row
+// loop; where that is short, whole turns of it from `bands` turns of the loop outside.
 struct Tile {
   unsigned rows = 1;
   unsigned vectors = 1;
+  unsigned bands = 1;
 };
 
 // Steps of the innermost reduction in one turn of its loop, for a tile of this size. `lanewise`: four values of each
@@ -28,9 +30,13 @@ struct Panels {
   int64_t width() const { return int64_t(lanes) * vectors; }
 };
 
-// The tile with the lowest predicted time for a contraction of these extents; unknown ones are taken as large.
-Tile chooseTile(const TargetDescription &target, std::optional<int64_t> rows, std::optional<int64_t> columns,
-                std::optional<int64_t> depth);
+// Extents of a contraction; unknown ones are taken as large. `bands`: of the row loop outside `rows`, 1 without one.
+struct ContractionSize {
+  std::optional<int64_t> bands, rows, columns, depth;
+};
+
+// The tile with the lowest predicted time.
+Tile chooseTile(const TargetDescription &target, const ContractionSize &size);
 
 // Splits `columns` into panels of the tile's width and, for what is left, narrower ones of whole registers, then of
 // halves of a register down to one column.

@@ -8,7 +8,6 @@
 #include "crosscut/abi.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/MathExtras.h"
-#include "llvm/Support/raw_ostream.h"
 
 #include <random>
 
@@ -132,46 +131,6 @@ llvm::Error planArena(FunctionPlan &plan, const PlanOptions &options) {
                                    " bytes, more than --max-arena=" + llvm::Twine(options.maxArenaBytes) + "; " +
                                    describePeak(plan, buffers));
   return llvm::Error::success();
-}
-
-void printPlan(const FunctionPlan &plan, llvm::raw_ostream &out) {
-  auto printRef = [&](const TensorRef &ref, llvm::ArrayRef<Size> strides, Size offset) {
-    if (ref.isSplat()) {
-      out << "splat " << ref.splat;
-      return;
-    }
-    static const char *kinds[] = {"arena", "input", "output", "constant"};
-    out << kinds[int(ref.buffer->kind)];
-    if (ref.buffer->kind == BufferKind::Arena)
-      out << "@" << (plan.dynamicArena ? ref.buffer->slot : ref.buffer->arenaOffset);
-    else out << ref.buffer->index;
-    out << "+" << offset << " [";
-    llvm::interleaveComma(strides, out);
-    out << "]";
-  };
-  out << "function " << plan.info.name << ", arena ";
-  if (plan.dynamicArena) out << plan.slots.size() << " slots\n";
-  else out << plan.arenaBytes << " bytes\n";
-  for (auto [i, step] : llvm::enumerate(plan.steps)) {
-    out << i << " " << step.name << "\n";
-    if (step.kind == StepKind::FillBorder) {
-      out << "    border of ";
-      printRef(step.outer, step.outer.strides, step.outer.offset);
-      out << "\n";
-      continue;
-    }
-    out << "    loops";
-    for (auto [extent, reduction] : llvm::zip(step.nest.extents, step.nest.isReduction))
-      out << " " << extent << (reduction ? "r" : "");
-    out << "\n";
-    for (const Access &a : step.nest.inputs) out << "    in  ", printRef(a.ref, a.strides, a.offset), out << "\n";
-    for (const Epilogue &e : step.epilogues)
-      for (auto [access, chained] : llvm::zip(e.inputs, e.chained)) {
-        if (chained) continue;
-        out << "    epilogue ", printRef(access.ref, access.strides, access.offset), out << "\n";
-      }
-    for (const Access &a : step.outputs) out << "    out ", printRef(a.ref, a.strides, a.offset), out << "\n";
-  }
 }
 
 }  // namespace crosscut

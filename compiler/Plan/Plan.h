@@ -67,6 +67,8 @@ struct Nest {
   std::vector<Access> inits;
   // Tensors that the body reads by tensor.extract.
   std::vector<std::pair<mlir::Value, TensorRef>> captured;
+  // In a chain: the loop whose range each run of the nest is given. It stays a loop of its own.
+  std::optional<unsigned> rowLoop;
 };
 
 // An elementwise operation applied to a kernel's result while it is in registers. Accesses have strides for the loops
@@ -79,7 +81,9 @@ struct Epilogue {
   std::vector<std::pair<mlir::Value, TensorRef>> captured;
 };
 
-enum class StepKind { Kernel, FillBorder };
+enum class StepKind { Kernel, FillBorder, Chain };
+
+struct Chain;
 
 // One dispatch.
 struct Step {
@@ -89,10 +93,50 @@ struct Step {
   std::vector<Epilogue> epilogues;
   std::vector<Access> outputs;  // of the last epilogue, or of the nest; strides for the nest's loops
 
+  std::shared_ptr<Chain> chain;  // Chain: its stages; the rest is unused
+
   // FillBorder: sets to `value` what lies between `outer` and the box `inner` inside it.
   TensorRef outer;
   Sizes low, innerDims;
   mlir::TypedAttr value;
+};
+
+// A tensor that exists only within a chain, a window of its rows at a time. A row is `rowElements` neighbouring
+// elements; for the chain's rows a up to b - 1 its rows scale * a + first up to scale * (b - 1) + last are needed.
+struct ChainBuffer {
+  Buffer *buffer = nullptr;  // what it would be otherwise
+  int64_t rowElements = 0, scale = 1, first = 0, last = 0;
+  // Rows that its stage computes; the others are border, as is what a row has beside them.
+  int64_t interiorFrom = 0, interiorTo = 0;
+  mlir::TypedAttr border;      // null: none
+  uint64_t scratchOffset = 0;  // bytes
+  // Rows of the window for this many rows of the chain, and rows that the next window has in common with it.
+  int64_t windowRows(int64_t rows) const { return scale * (rows - 1) + last - first + 1; }
+  int64_t sharedRows() const { return std::max<int64_t>(0, last - first + 1 - scale); }
+};
+
+// A kernel of a chain. For the chain's rows a up to b - 1 it computes its rows scale * a + first up to
+// scale * (b - 1) + last, as far as it has them.
+struct Stage {
+  Step step;
+  unsigned rowLoop = 0;
+  std::optional<unsigned> outerLoop;
+  int64_t scale = 1, first = 0, last = 0;
+  int output = -1;  // which ChainBuffer; -1: the chain's result
+};
+
+// Kernels that run together, band by band of rows of the last one's result, so that what they hand to each other stays
+// in the cache (Chains.cpp). The whole is repeated for every turn of the outer loop, if there is one. An item is some
+// consecutive bands; a run of items computes the rows at the seam of two bands once.
+struct Chain {
+  std::vector<Stage> stages;
+  std::vector<ChainBuffer> buffers;
+  int64_t outer = 1, rows = 0, bandRows = 1, bandsPerItem = 1;
+  // One slot an item. A run of items uses the slot of its first, so that no two threads share one.
+  Buffer *scratch = nullptr;
+  uint64_t slotBytes = 0;
+  int64_t bands() const { return (rows + bandRows - 1) / bandRows; }
+  int64_t itemsPerTurn() const { return (bands() + bandsPerItem - 1) / bandsPerItem; }
 };
 
 // Two sizes that must be equal when the function runs.
@@ -118,6 +162,7 @@ struct FunctionPlan {
 struct PlanOptions {
   bool favorMinPeakMemory = false;  // search longer for a smaller arena
   uint64_t maxArenaBytes = 0;
+  uint64_t cacheBytes = 262144;  // what a core has to itself
 };
 
 // Bytes of one element in memory: i1 takes one.
@@ -129,6 +174,18 @@ llvm::Error normalizeTensorIR(mlir::ModuleOp module, llvm::StringRef dumpDir);
 
 // Plans one function of a normalised module.
 llvm::Expected<FunctionPlan> planFunction(mlir::Operation *function, const PlanOptions &options);
+
+// Calls `visit` with every reference to memory that the step has.
+void forEachRef(Step &step, llvm::function_ref<void(TensorRef &)> visit);
+
+// Says of every arena buffer in which steps it is alive.
+void computeLifetimes(FunctionPlan &plan);
+
+// Joins kernels whose intermediate results are too large for the cache into chains (Chains.cpp).
+void formChains(FunctionPlan &plan, const PlanOptions &options);
+
+// Writes results over inputs that are not needed any more, where that is safe (InPlace.cpp).
+void reuseInputs(FunctionPlan &plan);
 
 // Gives every arena buffer its place (see Arena.cpp).
 llvm::Error planArena(FunctionPlan &plan, const PlanOptions &options);

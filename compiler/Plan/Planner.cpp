@@ -158,6 +158,10 @@ llvm::Expected<FunctionPlan> Planner::run() {
 llvm::Expected<FunctionPlan> planFunction(Operation *function, const PlanOptions &options) {
   llvm::Expected<FunctionPlan> plan = Planner(cast<func::FuncOp>(function)).run();
   if (!plan) return plan.takeError();
+  computeLifetimes(*plan);
+  formChains(*plan, options);
+  computeLifetimes(*plan);
+  reuseInputs(*plan);
   if (llvm::Error error = planArena(*plan, options)) return error;
   return plan;
 }

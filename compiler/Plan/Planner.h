@@ -63,7 +63,6 @@ class Planner {
   void emit(Step step);
   void copy(const TensorRef &from, const TensorRef &to, const std::string &name);
   TensorRef materialize(const TensorRef &ref, llvm::ArrayRef<unsigned> order, const std::string &name);
-  void touch(const TensorRef &ref, int step);
   void constrain(Size a, Size b);
   Access accessFor(const TensorRef &ref, mlir::AffineMap map, unsigned loops);
 

@@ -6,27 +6,40 @@ using namespace mlir;
 
 namespace crosscut {
 
-void Planner::touch(const TensorRef &ref, int step) {
-  if (!ref.buffer || ref.buffer->kind != BufferKind::Arena) return;
-  if (ref.buffer->firstStep < 0) ref.buffer->firstStep = step;
-  ref.buffer->firstStep = std::min(ref.buffer->firstStep, step);
-  ref.buffer->lastStep = std::max(ref.buffer->lastStep, step);
+void forEachRef(Step &step, llvm::function_ref<void(TensorRef &)> visit) {
+  if (step.kind == StepKind::FillBorder) visit(step.outer);
+  if (step.kind == StepKind::Chain) {
+    for (Stage &stage : step.chain->stages) forEachRef(stage.step, visit);
+    return;
+  }
+  for (std::vector<Access> *accesses : {&step.nest.inputs, &step.nest.inits, &step.outputs})
+    for (Access &access : *accesses) visit(access.ref);
+  for (auto &[value, ref] : step.nest.captured) visit(ref);
+  for (Epilogue &epilogue : step.epilogues) {
+    for (auto [access, chained] : llvm::zip(epilogue.inputs, epilogue.chained))
+      if (!chained) visit(access.ref);
+    for (auto &[value, ref] : epilogue.captured) visit(ref);
+  }
 }
 
-void Planner::emit(Step step) {
-  int index = plan.steps.size();
-  if (step.kind == StepKind::FillBorder) touch(step.outer, index);
-  for (Access &access : step.nest.inputs) touch(access.ref, index);
-  for (Access &access : step.nest.inits) touch(access.ref, index);
-  for (auto &[value, ref] : step.nest.captured) touch(ref, index);
-  for (Epilogue &epilogue : step.epilogues) {
-    for (auto [i, access] : llvm::enumerate(epilogue.inputs))
-      if (!epilogue.chained[i]) touch(access.ref, index);
-    for (auto &[value, ref] : epilogue.captured) touch(ref, index);
+void computeLifetimes(FunctionPlan &plan) {
+  for (auto &buffer : plan.buffers) buffer->firstStep = buffer->lastStep = -1;
+  auto touch = [](Buffer *buffer, int step) {
+    if (!buffer || buffer->kind != BufferKind::Arena) return;
+    if (buffer->firstStep < 0) buffer->firstStep = step;
+    buffer->lastStep = step;
+  };
+  for (auto [i, step] : llvm::enumerate(plan.steps)) {
+    int index = static_cast<int>(i);
+    if (step.kind == StepKind::Chain) touch(step.chain->scratch, index);
+    forEachRef(step, [&](TensorRef &ref) { touch(ref.buffer, index); });
+    // What a chain keeps to itself takes no memory of its own.
+    if (step.kind == StepKind::Chain)
+      for (ChainBuffer &inner : step.chain->buffers) inner.buffer->firstStep = inner.buffer->lastStep = -1;
   }
-  for (Access &access : step.outputs) touch(access.ref, index);
-  plan.steps.push_back(std::move(step));
 }
+
+void Planner::emit(Step step) { plan.steps.push_back(std::move(step)); }
 
 void Planner::copy(const TensorRef &from, const TensorRef &to, const std::string &name) {
   Step step;

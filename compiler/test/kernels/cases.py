@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cases_chains  # noqa: F401
 import cases_conv  # noqa: F401
 import cases_dynamic  # noqa: F401
 import cases_elementwise  # noqa: F401

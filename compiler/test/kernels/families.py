@@ -30,6 +30,7 @@ class Family:
     name: str
     cases: list[Case] = field(default_factory=list)
     flags: tuple[str, ...] = ()  # of crosscut-run
+    compile: tuple[str, ...] = ()  # of crosscut-compile
 
     def add(self, name: str, build: Callable, sizes: tuple[int, ...] = (0,)) -> None:
         self.cases.append(Case(name.replace("-", "m"), build, sizes))

@@ -23,22 +23,22 @@ class Modules:
         key = family.name
         if key not in self.made:
             cases = [c for f, c in self.wanted if f is family]
-            self.made[key] = self.compile(key, [c.at(c.sizes[0]).text() for c in cases])
+            self.made[key] = self.compile(key, [c.at(c.sizes[0]).text() for c in cases], family.compile)
         module, problem = self.made[key]
         if not problem:
             return module
         if case.name not in self.made:
-            self.made[case.name] = self.compile(f"{key}-{case.name}", [case.at(case.sizes[0]).text()])
+            self.made[case.name] = self.compile(f"{key}-{case.name}", [case.at(case.sizes[0]).text()], family.compile)
         module, problem = self.made[case.name]
         assert not problem, problem
         return module
 
-    def compile(self, name, functions):
+    def compile(self, name, functions, flags):
         folder = self.tools.work / f"{self.platform.name}{self.platform.cpu}"
         folder.mkdir(exist_ok=True)
         model, module = folder / f"{name}.mlir", folder / f"{name}.xcm"
         model.write_text("\n".join(functions))
-        done = self.tools.compile(model, module, *self.platform.target)
+        done = self.tools.compile(model, module, *self.platform.target, *flags)
         return module, "" if done.returncode == 0 else f"status {done.returncode}: {done.stderr.strip()[-1500:]}"
 
 
@@ -72,6 +72,24 @@ def check(module, case, platform, folder, flags=()):
 @pytest.mark.parametrize(("family", "case"), CASES)
 def test_kernel(family, case, modules, platform, tmp_path):
     check(modules.of(family, case), case, platform, tmp_path, family.flags)
+
+
+# What stays a kernel of its own; all other cases of the families are chains.
+APART = {"chain_two_readers"}
+
+
+@pytest.mark.parametrize("name", ["chains", "chains_on_threads"])
+def test_chains_are_formed(name, tools, platform, tmp_path):
+    if platform.name != "x86_64-linux":
+        pytest.skip("the same on every platform")
+    for case in FAMILIES[name].cases:
+        model = tmp_path / "model.mlir"
+        model.write_text(case.at(0).text())
+        flags = (*FAMILIES[name].compile, f"--dump-phases={tmp_path}")
+        done = tools.compile(model, tmp_path / "model.xcm", *platform.target, *flags)
+        assert done.returncode == 0, done.stderr
+        formed = "chain of" in (tmp_path / "4-plan.txt").read_text()
+        assert formed == (case.name not in APART), case.name
 
 
 # ---- The compiler's options, natively --------------------------------------------------------------------------------
