@@ -74,7 +74,7 @@ def chains(cases: Family) -> None:
         x = relu6(f, pointwise(f, f.arg([1, 5, 8, 9]), 18))
         f.output(pointwise(f, window(f, x, 3, value=1), 4))
 
-    def two_readers(f: Function) -> None:  # of different halos: the tensor stays as it is
+    def two_readers(f: Function) -> None:  # of different halos: the window is as high as the larger one asks
         x = relu6(f, pointwise(f, f.arg([1, 4, 9, 8]), 18))
         f.output(elementwise(f, "add", window(f, x, 3), window(f, x, 5)))
 
