@@ -67,7 +67,8 @@ class Work:
         self.row["metrics"].append(records.metric(name, unit, samples, exact=exact))
 
     def fail(self, phase: str, reason: str) -> None:
-        self.row.update(status="fail", phase=phase, reason=reason or "no reason given")
+        lines = reason.strip().splitlines() or ["no reason given"]
+        self.row.update(status="fail", phase=phase, reason=lines[0][:500])
 
     def attempt(self, phase: str, step: Callable[[Work], None]) -> None:
         """A step, unless an earlier one failed. Its failure, and any surprise in it, is kept in the row."""

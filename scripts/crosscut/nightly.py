@@ -13,7 +13,6 @@ import argparse
 import fcntl
 import os
 import resource
-import statistics
 import sys
 import time
 from collections.abc import Iterator
@@ -25,6 +24,7 @@ from typing import Any
 
 from crosscut import build, matrix, models, paths, records, report, runner
 from crosscut.cells import Work, compile_cell, measure_cell, run_cell, share_module
+from crosscut.estimate import Estimate
 from crosscut.matrix import Cell
 from crosscut.progress import Progress, duration
 from crosscut.unfinished import Unfinished, identity
@@ -51,73 +51,6 @@ def alone() -> Iterator[None]:
         yield
 
 
-class Estimate:
-    """Seconds left, from how long cells took in the latest records, else in this run."""
-
-    def __init__(self, jobs: int, cells: list[Cell]) -> None:
-        self.jobs = jobs
-        self.known = _durations()
-        self.waiting = {cell.key: cell for cell in cells}
-        self._begun: dict[str, float] = {}
-        self._spent: dict[str, float] = {}
-
-    def spend(self, cell: Cell, seconds: float) -> None:
-        """A part of the cell is done."""
-        self._spent[cell.key] = seconds
-
-    def begin(self, cell: Cell) -> None:
-        self._begun[cell.key] = time.monotonic()
-
-    def done(self, cell: Cell, seconds: float) -> None:
-        self.waiting.pop(cell.key, None)
-        self.known[cell.key] = seconds
-
-    def left(self) -> float | None:
-        """None while cells of a kind that has not run yet are waiting."""
-        total = 0.0
-        for cell in list(self.waiting.values()):
-            expected = self.expected(cell)
-            if expected is None:
-                return None
-            expected -= self._spent.get(cell.key, 0.0)
-            if cell.key in self._begun:
-                expected -= time.monotonic() - self._begun[cell.key]
-            total += max(expected, 0.0) / (self.jobs if cell.platform.emulated else 1)
-        return total
-
-    def expected(self, cell: Cell) -> float | None:
-        """A cell that never ran takes as long as its model did elsewhere, natively or emulated as it is itself; else as
-        long as an average model, in proportion to what both took natively."""
-        if cell.key in self.known:
-            return self.known[cell.key]
-        seconds: dict[str, list[float]] = {}
-        native: dict[str, list[float]] = {}
-        for key, value in self.known.items():
-            model, platform, _ = key.split("/")
-            (native if platform == paths.HOST_PLATFORM else seconds).setdefault(model, []).append(value)
-        if not cell.platform.emulated:
-            seconds, native = native, {}
-        if cell.model in seconds:
-            return statistics.median(seconds[cell.model])
-        if not seconds:
-            return None
-        ratios = [
-            statistics.median(values) * (statistics.median(native[cell.model]) / statistics.median(native[model]))
-            for model, values in seconds.items()
-            if model in native and cell.model in native
-        ]
-        return statistics.mean(ratios or [value for values in seconds.values() for value in values])
-
-
-def _durations() -> dict[str, float]:
-    found: dict[str, float] = {}
-    for record in reversed(records.latest("nightly", 5)):
-        for row in record["rows"]:
-            if row.get("status") == "pass" and row.get("seconds"):
-                found[f"{row.get('model')}/{row.get('platform')}/{row.get('setting')}"] = float(row["seconds"])
-    return found
-
-
 def get_models(cells: list[Cell]) -> dict[str, str]:
     """Gets or makes the models; those that can not be had, each with the reason."""
     missing: dict[str, str] = {}
@@ -134,7 +67,12 @@ def get_models(cells: list[Cell]) -> dict[str, str]:
 
 
 def run_all(
-    cells: list[Cell], unfinished: Unfinished, jobs: int, no_model: dict[str, str], no_build: dict[str, str]
+    cells: list[Cell],
+    unfinished: Unfinished,
+    started: str,
+    jobs: int,
+    no_model: dict[str, str],
+    no_build: dict[str, str],
 ) -> list[dict[str, Any]]:
     """A row for each cell, in their order."""
     rows: dict[str, dict[str, Any]] = {}
@@ -156,8 +94,10 @@ def run_all(
             rows[cell.key] = kept
         else:
             works.append(work)
-    kept_count = len(cells) - len(works) - sum(row["status"] != "pass" for row in rows.values())
-    if kept_count:
+    kept_count = sum(row["status"] == "pass" for row in rows.values())
+    if not kept_count:
+        unfinished.started = started
+    else:
         print(
             f"resuming the run of {unfinished.started}: {kept_count} of {len(cells)} cells are done (--fresh: all anew)",
             file=sys.stderr,
@@ -258,8 +198,8 @@ def _night(cells: list[Cell], options: argparse.Namespace, command: list[str], n
     }
     no_model = get_models(cells)
     unfinished = Unfinished(cells, options.fresh)
+    record["rows"] = run_all(cells, unfinished, record["started"], options.jobs, no_model, no_build)
     record["started"] = unfinished.started
-    record["rows"] = run_all(cells, unfinished, options.jobs, no_model, no_build)
     print(report.text(record["rows"]))
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     print(f"\n{duration(time.monotonic() - start)}, {duration(used.ru_utime + used.ru_stime)} of processor time")

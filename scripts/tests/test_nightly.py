@@ -15,7 +15,7 @@ import time
 
 import pytest
 
-from crosscut import bench, cells, matrix, models, nightly, page, paths, records, unfinished
+from crosscut import bench, cells, estimate, matrix, models, nightly, page, paths, records, unfinished
 
 
 @pytest.fixture(scope="session")
@@ -277,6 +277,18 @@ def test_the_same_program_with_another_time_goes_on(left_behind, records_folder)
     assert _rows(records_folder)[0]["device"] == "from before"
 
 
+def test_a_run_that_takes_nothing_over_begins_now(left_behind, records_folder, monkeypatch):
+    (path,) = (paths.BUILD / "nightly").glob("unfinished-*.json")
+    saved = json.loads(path.read_text())
+    saved["started"] = "2020-01-01T00:00:00Z"
+    path.write_text(json.dumps(saved))
+    tool = paths.tool("crosscut-compile")
+    tool.write_text(tool.read_text() + "\n# another build\n")
+    assert nightly.main(ARGUMENTS) == 0
+    (record,) = records_folder.glob("*.json")
+    assert json.loads(record.read_text())["started"] > "2026"
+
+
 def test_a_row_that_failed_is_run_again(left_behind, records_folder):
     left_behind.update(status="fail", phase="run", reason="it was late")
     _leave_behind(left_behind)
@@ -378,19 +390,19 @@ def _remember(**seconds):
 
 def _estimate(*platforms):
     found = matrix.load().select("quick", ["ppocr_cls"], [f"{p}-linux" for p in platforms])
-    return nightly.Estimate(2, found), found
+    return estimate.Estimate(2, found), found
 
 
 def test_the_time_left_comes_from_the_last_records(records_folder):
     _remember(ppocr_cls_on_x86_64=4.0, ppocr_cls_on_armv7=30.0)
-    estimate, found = _estimate("x86_64", "armv7")
-    assert estimate.left() == 4 + 30 / 2
-    estimate.spend(found[1], 6.0)
-    assert estimate.left() == 4 + 24 / 2
-    estimate.done(found[0], 5.0)
-    assert estimate.left() == 24 / 2
-    estimate.begin(found[1])
-    assert estimate.left() < 24 / 2
+    left, found = _estimate("x86_64", "armv7")
+    assert left.left() == 4 + 30 / 2
+    left.spend(found[1], 6.0)
+    assert left.left() == 4 + 24 / 2
+    left.done(found[0], 5.0)
+    assert left.left() == 24 / 2
+    left.begin(found[1])
+    assert left.left() < 24 / 2
 
 
 def test_a_platform_that_never_ran_is_judged_by_the_others(records_folder):
@@ -404,10 +416,10 @@ def test_a_model_that_was_never_emulated_is_judged_by_what_it_takes_natively(rec
 
 
 def test_without_records_the_time_left_is_not_made_up(records_folder):
-    estimate, found = _estimate("x86_64", "armv7")
-    assert estimate.left() is None
-    estimate.done(found[0], 4.0)
-    assert estimate.left() is None
+    left, found = _estimate("x86_64", "armv7")
+    assert left.left() is None
+    left.done(found[0], 4.0)
+    assert left.left() is None
 
 
 # ---- The command -----------------------------------------------------------------------------------------------------
