@@ -77,10 +77,9 @@ def test_a_contender_that_fails_is_a_row_and_the_others_go_on(fakes, fate, phase
 def test_a_contender_that_hangs_is_killed(fakes, monkeypatch, fate):
     monkeypatch.setattr(process, "TIMEOUT", 3.0)
     fakes(openvino=fate)
-    start = time.monotonic()
     outcomes = _outcomes()
     assert outcomes.pop("openvino").failure.reason == "no answer within 3 s"
-    assert all(o.ok for o in outcomes.values()) and time.monotonic() - start < 60
+    assert all(o.ok for o in outcomes.values())
 
 
 @pytest.mark.parametrize("where", ["compile", "run"])
@@ -363,7 +362,7 @@ def test_an_interrupt_ends_the_contenders_and_writes_nothing(fakes, tmp_path):
     time.sleep(0.5)
     workers = _children(process_.pid)
     process_.send_signal(signal.SIGINT)
-    assert process_.wait(20) == 130 and not (tmp_path / "r.json").exists()
+    assert process_.wait(60) == 130 and not (tmp_path / "r.json").exists()
     assert workers and not any(Path(f"/proc/{pid}").exists() for pid in workers)
 
 

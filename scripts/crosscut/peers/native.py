@@ -63,8 +63,8 @@ def _start(name: str, case: Case, outcome: Outcome) -> Contender:
         with pinned(case.threads):
             outcome.largest_error = check(case.model, case.sample, contender.outputs())
         outcome.peak_rss = contender.peak_rss
-    except ContenderError:
-        contender.close()
+    except BaseException:
+        contender.close(patience=0)
         raise
     return contender
 

@@ -29,8 +29,8 @@ class ContenderError(Exception):
 class Worker:
     """Starts peers/worker.py by `command`, waits for its first answer (`facts`), and asks it. Close it in the end.
 
-    A worker that ends, or does not answer within `timeout` seconds (default TIMEOUT), raises ContenderError, and so does every later
-    request. Its standard error is kept in `log`.
+    A worker that ends, or does not answer within `timeout` seconds (default TIMEOUT), raises ContenderError, and so does
+    every later request. Its standard error is kept in `log`.
     """
 
     def __init__(
