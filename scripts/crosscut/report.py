@@ -18,11 +18,15 @@ def samples(row: Row) -> dict[str, list[float]]:
 
 
 def cost(row: Row) -> str:
-    """Milliseconds natively, instructions under QEMU, of a row that passed."""
+    """The shortest time natively, instructions under QEMU, of a row that passed."""
     found = samples(row)
     if "time" in found:
-        return f"{_digits(min(found['time']) * 1e3)} ms"
-    return f"{_digits(found['instructions'][0] / 1e6)} M" if "instructions" in found else ""
+        seconds = min(found["time"])
+        return f"{_digits(seconds * 1e3)} ms" if seconds >= 1e-3 else f"{_digits(seconds * 1e6)} us"
+    if "instructions" in found:
+        count = found["instructions"][0]
+        return f"{_digits(count / 1e6)} M" if count >= 1e6 else f"{_digits(count / 1e3)} k"
+    return ""
 
 
 def _digits(value: float) -> str:
@@ -122,7 +126,7 @@ def text(rows: list[Row]) -> str:
     parts = [
         platforms_table(rows),
         "",
-        "ok: right on every sample; then milliseconds natively, instructions under QEMU",
+        "ok: right on every sample; then the time natively, instructions under QEMU",
         "",
     ]
     parts += [

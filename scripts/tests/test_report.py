@@ -27,6 +27,11 @@ def test_platforms_stand_side_by_side_and_settings_one_below_the_other():
     assert lines[3].split() == ["m", "threads2", "ok", "2.5", "ms"]
 
 
+def test_small_costs_have_small_units():
+    assert report.cost(_row(time=[31.6e-6])) == "31.6 us"
+    assert report.cost(_row(instructions=[77_800])) == "77.8 k"
+
+
 def test_a_failure_has_its_reason_and_two_commands():
     text = report.text([_row("armv7-linux", "fail")])
     assert "FAIL m on armv7-linux, run: ended by SIGILL\n  scripts/nightly\n  qemu-x m.xcm" in text
