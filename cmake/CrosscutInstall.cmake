@@ -37,7 +37,8 @@ install(TARGETS ${tools} EXPORT CrosscutTools)
 install(EXPORT CrosscutTools NAMESPACE crosscut:: DESTINATION ${platform_dir})
 export(EXPORT CrosscutTools NAMESPACE crosscut:: FILE CrosscutTools.cmake)
 install(DIRECTORY runtime/include/crosscut TYPE INCLUDE)
-install(DIRECTORY toolchains DESTINATION ${CMAKE_INSTALL_DATADIR}/crosscut)
+install(DIRECTORY toolchains DESTINATION ${CMAKE_INSTALL_DATADIR}/crosscut
+  PATTERN test EXCLUDE PATTERN CMakeLists.txt EXCLUDE)
 install(FILES cmake/AddModel.cmake DESTINATION ${platform_dir})
 
 # crosscut_write_config(<folder> <install destination or empty>): the paths as they are in that tree.

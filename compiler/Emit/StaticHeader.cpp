@@ -105,6 +105,8 @@ std::string staticHeader(const StaticInterface &interface, const Program &progra
       << "// output. `arena` is working memory, aligned to " << macro
       << "_ALIGNMENT bytes, of the function's ARENA_BYTES;\n"
       << "// null where that is 0. Nothing is kept between calls. Calls at the same time need arenas of their own.\n"
+      << "// The CPU has to be what the target names, and floating point as C starts it: nothing is checked or set "
+         "here.\n"
       << "// Functions return 0, or another value when sizes that the inputs' data ask for do not fit the "
          "model's.\n//\n"
       << "//   static " << macro << "_ALIGNED unsigned char arena[" << interface.functions[0].macro

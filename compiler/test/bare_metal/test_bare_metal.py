@@ -11,7 +11,7 @@ from conftest import SOURCE, shape_options, write_case
 from toolchain import must_run, run
 
 HERE = SOURCE / "compiler" / "test" / "bare_metal"
-TOOLCHAIN = SOURCE / "toolchains" / "cortex-m4-mps2.cmake"
+TOOLCHAIN = HERE / "toolchain.cmake"
 EMULATOR = "qemu-system-arm -M mps2-an386 -nographic -monitor none -serial none -semihosting-config enable=on,target=native -kernel"
 
 pytestmark = pytest.mark.skipif(

@@ -18,8 +18,8 @@ extern "C" {
 
 typedef struct xcut_module xcut_module;
 
-#define XCUT_LOAD_INSPECT \
-  UINT32_C(1)  // any architecture (CROSSCUT_FOREIGN); the module can be described but not called
+// To describe only, not to call: a module of any architecture (with CROSSCUT_FOREIGN, else of this word size).
+#define XCUT_LOAD_INSPECT UINT32_C(1)
 
 // How to load. All fields zero but `allocator` is what most programs want.
 typedef struct xcut_load_options {

@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "machine.h"
+#include <board.h>
 
 extern const uint8_t module[], module_end[], input[], input_end[], expected[], expected_end[];
 
@@ -12,10 +12,10 @@ static uint8_t memory[2u << 20] __attribute__((aligned(64)));
 static float output[65536] __attribute__((aligned(64)));
 
 static int fail(const char *what, const xcut_error *error) {
-  machine_print(what);
-  machine_print(": ");
-  machine_print(error->message);
-  machine_print("\n");
+  board_print(what);
+  board_print(": ");
+  board_print(error->message);
+  board_print("\n");
   return 1;
 }
 
@@ -59,16 +59,16 @@ int main(void) {
   xcut_value out = value(&function, 1, output, sizeof output);
   if (xcut_invoke(session, &in, 1, &out, 1, &error) != XCUT_OK) return fail("invoke", &error);
   if (xcut_value_bytes(&out) != expected_bytes || !right(output, (const float *)expected, expected_bytes / 4)) {
-    machine_print("wrong output\n");
+    board_print("wrong output\n");
     return 1;
   }
 
   // A module that lost its end is refused here as everywhere.
   xcut_module *damaged;
   if (xcut_module_load(module, (size_t)(module_end - module) - 64, &options, &damaged, &error) == XCUT_OK) {
-    machine_print("a truncated module was loaded\n");
+    board_print("a truncated module was loaded\n");
     return 1;
   }
-  machine_print("right, and the damaged module refused\n");
+  board_print("right, and the damaged module refused\n");
   return 0;
 }
