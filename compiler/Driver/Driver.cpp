@@ -112,7 +112,9 @@ Error compileModel(const DriverOptions &options, raw_ostream &out) {
   for (const PhaseTime &phase : clock.times) total += phase.seconds;
   uint64_t fileBytes = 0;
   sys::fs::file_size(options.output, fileBytes);
-  out << options.output << ": " << bytesText(fileBytes) << ", weights " << bytesText(program->weights.size());
+  out << options.output;
+  if (isStatic) out << ", " << sys::path::stem(options.output) << ".h";
+  out << ": " << bytesText(fileBytes) << ", weights " << bytesText(program->weights.size());
   for (const FunctionInfo &function : program->functions)
     out << ", arena " << (program->functions.size() > 1 ? function.name + " " : "") << bytesText(function.arenaBytes);
   out << ", " << program->kernels.size() << " kernels, " << format("%.2f s\n", total);

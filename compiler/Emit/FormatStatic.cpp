@@ -13,6 +13,8 @@
 #include "llvm/ObjCopy/ObjCopy.h"
 #include "llvm/Object/ArchiveWriter.h"
 #include "llvm/Object/ObjectFile.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 
 using namespace llvm;
@@ -135,6 +137,14 @@ static Expected<Object> archive(const Object &object, StringRef member) {
   return Object((*buffer)->getBufferStart(), (*buffer)->getBufferEnd());
 }
 
+// A header of the same name may be the user's own: it is not replaced.
+static Error checkReplaceable(StringRef headerPath) {
+  if (!sys::fs::is_regular_file(headerPath)) return Error::success();
+  auto old = MemoryBuffer::getFile(headerPath);
+  if (!old || (*old)->getBuffer().take_front(4096).contains(headerMark)) return Error::success();
+  return createStringError(headerPath + ": exists and was not written by crosscut; -o names the header too");
+}
+
 Expected<std::vector<OutputFile>> staticFiles(CompiledProgram &compiled, const StaticInterface &interface,
                                               StringRef path) {
   if (!compiled.program.weights.empty()) {
@@ -150,6 +160,7 @@ Expected<std::vector<OutputFile>> staticFiles(CompiledProgram &compiled, const S
 
   SmallString<128> headerPath(path);
   sys::path::replace_extension(headerPath, "h");
+  if (Error error = checkReplaceable(headerPath)) return std::move(error);
   std::string header =
       staticHeader(interface, compiled.program, compiled.spec, compiled.stackBytes, sys::path::filename(path));
   auto writeObject = [object = std::move(*object)](raw_ostream &out) { out.write(object.data(), object.size()); };

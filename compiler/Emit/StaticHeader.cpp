@@ -95,7 +95,7 @@ std::string staticHeader(const StaticInterface &interface, const Program &progra
   const std::string &macro = interface.macro;
   out << "// The model \"" << escaped(program.sourceName) << "\" as C functions: declares what \""
       << escaped(objectName) << "\" defines.\n"
-      << "// Written by crosscut " CROSSCUT_VERSION " (LLVM " LLVM_VERSION_STRING "); a new compilation replaces both "
+      << headerMark << CROSSCUT_VERSION " (LLVM " LLVM_VERSION_STRING "); a new compilation replaces both "
       << "files.\n//\n"
       << "// Target: " << spec.triple.str() << ", CPU " << spec.cpu
       << (spec.objectAbi.empty() ? "" : ", ABI " + spec.objectAbi) << "\n"

@@ -154,11 +154,16 @@ class CommandLine(unittest.TestCase):
         self.assertIn("#define SMALL_ARG0_SHAPE {4, 8}\n", (self.folder / "small.h").read_text())
 
     def test_object_and_header_appear_together_or_not_at_all(self):
-        self.compiled(self.model, "--format=static", "-o", "libthing.a")
+        text = self.compiled(self.model, "--format=static", "-o", "libthing.a")
+        self.assertRegex(text, r"(?m)^libthing\.a, libthing\.h: .*weights .*arena .* kernels, [0-9.]+ s$")
         self.assertIn("int thing_run(", (self.folder / "libthing.h").read_text())
         (self.folder / "m.h").mkdir()
         self.assertIn("m.h: Is a directory", self.refused(self.model, "--format=static", "-o", "m.o"))
         self.assertFalse((self.folder / "m.o").exists())
+        (self.folder / "own.h").write_text("int own(void);")
+        line = self.refused(self.model, "--format=static", "-o", "own.o")
+        self.assertIn("own.h: exists and was not written by crosscut", line)
+        self.compiled(self.model, "--format=static", "-o", "libthing.a", "--opt=0")  # its own is replaced
         (self.folder / "n.o").write_text("old")
 
         def limit():
