@@ -6,7 +6,6 @@
 #include "compiler/Codegen/Kernels.h"
 #include "compiler/Plan/Structure.h"
 
-
 using namespace mlir;
 
 namespace crosscut {

@@ -1,9 +1,9 @@
 // Finds runs of kernels that are better run together, band by band of rows.
 //
-// A convolution's result that is larger than the cache goes out to memory and comes back for the next kernel. In a chain
-// each kernel computes only the rows that the next ones need for a band of the last one's rows, into a window that stays
-// in the cache. That is possible where every tensor that the kernels hand to each other is read row by row: a row of the
-// reader needs some neighbouring rows of the tensor, at a fixed distance from those of the row before.
+// A convolution's result that is larger than the cache goes out to memory and comes back for the next kernel. In a
+// chain each kernel computes only the rows that the next ones need for a band of the last one's rows, into a window
+// that stays in the cache. That is possible where every tensor that the kernels hand to each other is read row by row:
+// a row of the reader needs some neighbouring rows of the tensor, at a fixed distance from those of the row before.
 //
 // Nests are numbers, so this is found from their strides. The stride of the writer's row loop is the length of a row; a
 // reader's loop moves whole rows where its stride is a multiple of that, and stays within a row otherwise. One loop
@@ -32,9 +32,9 @@ bool isPlain(const Access &access) {
 
 bool asksForIndices(Operation *op) {
   return op && op->walk([](Operation *inner) {
-                 return isa<linalg::IndexOp, tensor::ExtractOp>(inner) ? WalkResult::interrupt()
-                                                                      : WalkResult::advance();
-               }).wasInterrupted();
+                   return isa<linalg::IndexOp, tensor::ExtractOp>(inner) ? WalkResult::interrupt()
+                                                                         : WalkResult::advance();
+                 }).wasInterrupted();
 }
 
 // Everything that a step reads or writes, the result last.
@@ -282,7 +282,8 @@ bool ChainFinder::chooseBands(Chain &chain, ArrayRef<int> members) const {
   if (!options.favorMinPeakMemory && saved < int64_t(options.cacheBytes)) return false;
   for (int member : members)
     for (const Access *access : accessesOf(plan.steps[member]))
-      if (access->ref.buffer && access->ref.buffer->kind == BufferKind::Constant) weights += bytesOf(*access->ref.buffer);
+      if (access->ref.buffer && access->ref.buffer->kind == BufferKind::Constant)
+        weights += bytesOf(*access->ref.buffer);
   auto place = [&](int64_t rows) {
     uint64_t bytes = 0;
     for (ChainBuffer &inner : chain.buffers) {
