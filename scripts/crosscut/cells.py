@@ -101,7 +101,7 @@ def samples(work: Work) -> list[models.Sample]:
     found = work.model.dynamic_samples() if work.cell.setting.dynamic else work.model.samples()
     if not found:
         raise ValueError(f"{work.cell.model}: model.json has no samples for the setting {work.cell.setting.name}")
-    return found
+    return found[: work.cell.samples]
 
 
 def compile_cell(work: Work) -> None:

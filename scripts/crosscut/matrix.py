@@ -8,7 +8,7 @@
   settings    name; compile: options of crosscut-compile; device, threads: where it runs, default local-sync, 1;
               shapes: "fixed" (default: those that the model names) or "dynamic"
   selections  lists of products {models, platforms, settings}. models: "all", or names and tags, less those that
-              `without` names; platforms: "all", "native", "emulated", or names
+              `without` names; platforms: "all", "native", "emulated", or names; samples: so many of a model's, not all
 
 Names elsewhere (CMake's targets, scripts/test, CI) come from here; tests keep the compiler's own table and the toolchain
 files alike. `python3 -m crosscut.matrix platforms|builds|cells` prints names of it.
@@ -61,6 +61,7 @@ class Cell:
     model: str
     platform: Platform
     setting: Setting
+    samples: int | None = None  # so many of the model's; None: all
 
     @property
     def key(self) -> str:
@@ -83,6 +84,9 @@ class Cell:
         own = self.setting.compile or self.setting.dynamic
         name = f"{self.model}.{self.setting.name}" if own else self.model
         return paths.module_path(self.platform.name, name)
+
+
+_BLOCK = {"models", "without", "platforms", "settings", "samples"}
 
 
 class Matrix:
@@ -131,13 +135,16 @@ class Matrix:
         """The cells of a selection, cut down to the models, platforms and settings named; each once, in its order."""
         cells: dict[str, Cell] = {}
         for block in _pick(self.selections, selection, "selection"):
-            _keys(block, f"selection {selection}", {"models", "platforms", "settings"}, {*block, "without"})
+            _keys(block, f"selection {selection}", {"models", "platforms", "settings"}, _BLOCK)
+            samples = block.get("samples")
+            if samples is not None and (not isinstance(samples, int) or samples < 1):
+                raise MatrixError(f"matrix: selection {selection}: samples must be a number of at least 1")
             for model in self._models(block["models"], block.get("without", [])):
                 for setting in (_pick(self.settings, name, "setting") for name in block["settings"]):
                     for platform in self._platforms(block["platforms"]):
                         if platform.emulated and setting.threads != 1:
                             raise MatrixError(f"matrix: {setting.name} on {platform.name}: counts need one thread")
-                        cell = Cell(model, platform, setting)
+                        cell = Cell(model, platform, setting, samples)
                         cells.setdefault(cell.key, cell)
         for what, wanted, known in (
             ("model", models, {c.model for c in cells.values()}),

@@ -41,7 +41,7 @@ def identity(cell: Cell) -> str:
         "compile": cell.compile,
         "runner": cell.platform.runner,
         "emulator": cells.emulator_version(cell.platform),
-        "device": [cell.setting.device, cell.setting.threads, cell.setting.dynamic],
+        "device": [cell.setting.device, cell.setting.threads, cell.setting.dynamic, cell.samples],
         "schema": records.SCHEMA_VERSION,
     }
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()

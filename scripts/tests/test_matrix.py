@@ -39,6 +39,12 @@ def test_quick_runs_slow_models_natively_only():
     assert platforms == {paths.HOST_PLATFORM}
 
 
+def test_quick_emulates_heavy_models_with_one_sample_and_full_with_all():
+    (quick,) = matrix.load().select("quick", ["minilm"], ["aarch64-linux"])
+    (full,) = matrix.load().select("full", ["minilm"], ["aarch64-linux"], ["default"])
+    assert (quick.samples, full.samples) == (1, None) and quick.key == full.key
+
+
 def test_a_model_is_one_entry():
     before, after = matrix.load(), _with(models="made_up")
     new = set(_keys(after.select("full"))) - set(_keys(before.select("full")))
@@ -110,6 +116,8 @@ def test_what_does_not_hold_together_is_an_error(what, entry, message):
         ({"models": "all", "platforms": "all", "settings": ["fastest"]}, "no setting 'fastest'"),
         ({"models": "all", "platforms": "all", "settings": ["threads2"]}, "counts need one thread"),
         ({"models": "all", "platforms": "all"}, "lacks 'settings'"),
+        ({"models": "all", "platforms": "all", "settings": ["default"], "sample": 1}, "unknown 'sample'"),
+        ({"models": "all", "platforms": "all", "settings": ["default"], "samples": 0}, "samples must be"),
     ],
 )
 def test_a_selection_that_does_not_hold_together_is_an_error(block, message):

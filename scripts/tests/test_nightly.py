@@ -67,6 +67,13 @@ def test_a_native_cell_has_times_memory_sizes_and_answers(records_folder, capsys
     assert "ok 2.5 ms" in shown and "build/dashboard/index.html" in shown and shown.endswith("1 passed, 0 failed\n")
 
 
+def test_a_selection_may_take_a_part_of_the_samples(records_folder, monkeypatch):
+    cell = _cell()
+    monkeypatch.setattr(matrix.Matrix, "select", lambda *_: [matrix.Cell(cell.model, cell.platform, cell.setting, 1)])
+    assert nightly.main(ARGUMENTS) == 0
+    assert [check["sample"] for check in _rows(records_folder)[0]["checks"]] == ["upright"]
+
+
 def test_an_emulated_cell_is_counted_in_the_run_that_is_checked(fake_aarch64, records_folder):
     assert nightly.main([*ARGUMENTS[:-1], "aarch64-linux"]) == 0
     (row,) = _rows(records_folder)
