@@ -242,7 +242,12 @@ llvm::Expected<Value> EntryBuilder::dispatchAll(ArrayRef<KernelCall> calls, Arra
     if (!known) known = loadPointer(gep(tensor(index), offsetof(xcut_tensor, data)));
     return known;
   };
-  Value token = i32(0);
+  unsigned most = 1;  // that any kernel waits for
+  for (const KernelCall &kernelCall : calls) most = std::max<unsigned>(most, kernelCall.after.size());
+  Value mostAfter = arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(most));
+  Value afterBlock = LLVM::AllocaOp::create(b, loc, pointerType, b.getI32Type(), mostAfter, 4);
+  SmallVector<Value> tokens;
+  llvm::DenseSet<unsigned> waitedFor;
   for (const KernelCall &kernelCall : calls) {
     Value count = arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(std::max<size_t>(1, kernelCall.args.size())));
     Value block = LLVM::AllocaOp::create(b, loc, pointerType, b.getI64Type(), count, 8);
@@ -286,11 +291,17 @@ llvm::Expected<Value> EntryBuilder::dispatchAll(ArrayRef<KernelCall> calls, Arra
     if (!items) return items.takeError();
     Value items32 = arith::TruncIOp::create(b, loc, b.getI32Type(), *items);
     Value kernel = LLVM::AddressOfOp::create(b, loc, pointerType, kernelCall.symbol);
-    token = LLVM::CallOp::create(b, loc, TypeRange{b.getI32Type()}, dispatchHelper,
-                                 ValueRange{env, kernel, block, items32, token})
-                .getResult();
+    for (auto [i, step] : llvm::enumerate(kernelCall.after)) {
+      storeInt(tokens[step], gep(afterBlock, 4 * i));
+      waitedFor.insert(step);
+    }
+    tokens.push_back(LLVM::CallOp::create(b, loc, TypeRange{b.getI32Type()}, dispatchHelper,
+                                          ValueRange{env, kernel, block, items32, afterBlock,
+                                                     i32(static_cast<int32_t>(kernelCall.after.size()))})
+                         .getResult());
   }
-  LLVM::CallOp::create(b, loc, TypeRange{}, waitHelper, ValueRange{env, token});
+  for (auto [step, token] : llvm::enumerate(tokens))
+    if (!waitedFor.contains(step)) LLVM::CallOp::create(b, loc, TypeRange{}, waitHelper, ValueRange{env, token});
   return i32(XCUT_RUN_OK);
 }
 
@@ -405,7 +416,7 @@ void generateDispatchHelpers(ModuleOp module, const TargetDescription &target) {
     return LLVM::LoadOp::create(b, loc, pointer, slot, target.indexBits / 8);
   };
   {
-    auto function = begin(dispatchHelper, i32, {pointer, pointer, pointer, i32, i32});
+    auto function = begin(dispatchHelper, i32, {pointer, pointer, pointer, i32, pointer, i32});
     Block &entry = function.getBody().front();
     Value env = entry.getArgument(0), kernel = entry.getArgument(1), args = entry.getArgument(2),
           count = entry.getArgument(3);
@@ -416,10 +427,10 @@ void generateDispatchHelpers(ModuleOp module, const TargetDescription &target) {
     LLVM::CallOp::create(b, loc, kernelType, ValueRange{kernel, args, zero, count});
     scf::YieldOp::create(b, loc, ValueRange{zero});
     b.setInsertionPointToStart(op.elseBlock());
-    auto dispatchType = LLVM::LLVMFunctionType::get(i32, {pointer, pointer, pointer, i32, i32});
+    auto dispatchType = LLVM::LLVMFunctionType::get(i32, {pointer, pointer, pointer, i32, pointer, i32});
     Value token = LLVM::CallOp::create(b, loc, dispatchType,
                                        ValueRange{callback(env, offsetof(xcut_env, dispatch)), env, kernel, args, count,
-                                                  entry.getArgument(4)})
+                                                  entry.getArgument(4), entry.getArgument(5)})
                       .getResult();
     scf::YieldOp::create(b, loc, ValueRange{token});
     b.setInsertionPointAfter(op);

@@ -1,5 +1,5 @@
 // The entry points of a function, run and plan (see abi.h): ordinary code that computes shapes, checks them, and starts
-// the kernels one after the other.
+// the kernels, each ordered after those whose memory it needs.
 #pragma once
 
 #include "compiler/Codegen/KernelBuilder.h"
@@ -11,6 +11,7 @@ struct KernelCall {
   std::string symbol;  // llvm.func of type xcut_kernel_fn
   std::vector<KernelArg> args;
   Size items;
+  llvm::SmallVector<unsigned, 4> after;  // earlier calls that must be done before this one may start
 };
 
 // Adds llvm.func @<runSymbol> and, where shapes are dynamic, @<planSymbol>; names both in plan.info.

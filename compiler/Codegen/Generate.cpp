@@ -3,6 +3,7 @@
 #include "compiler/Codegen/Entry.h"
 #include "compiler/Codegen/Kernels.h"
 #include "compiler/Codegen/MathExpansion.h"
+#include "compiler/Plan/Dependences.h"
 #include "compiler/Plan/Structure.h"
 #include "compiler/Support/Dump.h"
 
@@ -98,6 +99,7 @@ llvm::Expected<Program> generateProgram(ImportedModel &model, const TargetSpec &
     llvm::raw_string_ostream planOut(planText);
     printPlan(*plan, planOut);
     std::vector<KernelCall> calls;
+    auto dependences = dependencesOf(*plan);
     for (const Step &step : plan->steps) {
       GeneratedKernel kernel = generateKernel(code, step, *plan, target, weights, number++);
       markNoAlias(kernel.function);
@@ -113,7 +115,7 @@ llvm::Expected<Program> generateProgram(ImportedModel &model, const TargetSpec &
         info.bytes = kernel.bytes;
         program.kernels.push_back(info);
       }
-      calls.push_back({symbol, kernel.args, kernel.items});
+      calls.push_back({symbol, kernel.args, kernel.items, dependences[calls.size()]});
     }
     if (llvm::Error error = generateEntryPoints(code, *plan, calls, target, function.getName()))
       return std::move(error);

@@ -91,7 +91,8 @@ typedef struct xcut_run {
 } xcut_run;
 
 typedef struct xcut_device_ops {
-  size_t run_bytes;  // of the device's own record of a session, beginning with xcut_run
+  // Of the device's own record of a session, which begins with xcut_run and starts as zeros.
+  size_t (*run_bytes)(const xcut_device *device);
   void (*run_begin)(xcut_run *run);
   // Runs xcut_session_execute() in this thread, with all of the device's help.
   void (*invoke)(xcut_run *run);

@@ -62,7 +62,7 @@ xcut_status xcut_session_create(const xcut_function *function, xcut_device *devi
   size_t dims_at = tensors_at + round_up(count * sizeof(xcut_tensor), 16);
   size_t allocated_at = dims_at + count * sizeof(int64_t[XCUT_MAX_RANK]);
   size_t run_at = round_up(allocated_at + count, 64);
-  size_t bytes = run_at + device->ops->run_bytes;
+  size_t bytes = run_at + device->ops->run_bytes(device);
   uint8_t *memory = allocator->allocate(allocator->self, bytes, 64);
   if (!memory) return xcut_fail(error, XCUT_E_MEMORY, "no memory for a session of %zu bytes", bytes);
   memset(memory, 0, bytes);

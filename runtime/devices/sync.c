@@ -2,8 +2,10 @@
 // so that a dispatch costs a call and nothing else.
 #include "core/internal.h"
 
-static xcut_token run_kernel(xcut_env *env, xcut_kernel_fn kernel, const void *args, uint32_t count, xcut_token after) {
+static xcut_token run_kernel(xcut_env *env, xcut_kernel_fn kernel, const void *args, uint32_t count,
+                             const xcut_token *after, uint32_t after_count) {
   (void)after;  // earlier work is done
+  (void)after_count;
   xcut_session *session = ((xcut_run *)env)->session;
   if (!session->times) {
     kernel(args, 0, count);
@@ -41,8 +43,13 @@ static bool sync_wait(xcut_run *run, uint64_t timeout_ns) {
 
 static void sync_destroy(xcut_device *device) { device->allocator.release(device->allocator.self, device); }
 
+static size_t sync_run_bytes(const xcut_device *device) {
+  (void)device;
+  return sizeof(xcut_run);
+}
+
 static const xcut_device_ops kSyncOps = {
-    .run_bytes = sizeof(xcut_run),
+    .run_bytes = sync_run_bytes,
     .run_begin = sync_run_begin,
     .invoke = sync_execute,
     .start = sync_execute,

@@ -46,6 +46,45 @@ static void work_runs_after_what_it_is_ordered_after(void) {
   }
 }
 
+// The same as the fixture's "fan", written down straight.
+static void fan_reference(int32_t rounds, int32_t *y) {
+  static int32_t branches[9][64];
+  for (uint32_t i = 0; i < 64; ++i) y[i] = (int32_t)i;
+  for (int32_t r = 0; r < rounds; ++r) {
+    for (uint32_t b = 0; b < 9; ++b) {
+      for (uint32_t i = 0; i < 64; ++i) {
+        branches[b][i] = (int32_t)((uint32_t)y[(i * 5 + 7) % 64] * 5u + ((uint32_t)r + b) * i);
+      }
+    }
+    for (uint32_t i = 0; i < 64; ++i) {
+      uint32_t sum = 0;
+      for (uint32_t b = 0; b < 9; ++b) sum = sum * 31u + (uint32_t)branches[b][(i + b) % 64];
+      y[i] = (int32_t)sum;
+    }
+  }
+}
+
+static void branches_overlap_and_joins_wait_for_all_of_them(void) {
+  static const uint32_t threads[] = {1, 2, 3, 7, 20};
+  static const int32_t rounds[] = {0, 1, 2, 6, 7, 50};
+  for (size_t t = 0; t < sizeof threads / sizeof *threads; ++t) {
+    xcut_device *device = open_device("local-task", threads[t]);
+    xcut_session *session = open_session("fan", device, xcut_allocator_system());
+    for (size_t i = 0; i < sizeof rounds / sizeof *rounds; ++i) {
+      int32_t count = rounds[i], y[64], expected[64];
+      xcut_value in = vector_of(&count, XCUT_TYPE_I32, 1), out = {.data = y, .bytes = sizeof y};
+      xcut_error error;
+      fan_reference(count, expected);
+      for (int again = 0; again < 20; ++again) {
+        CHECK_INT(xcut_invoke(session, &in, 1, &out, 1, &error), XCUT_OK);
+        CHECK(memcmp(y, expected, sizeof y) == 0);
+      }
+    }
+    xcut_session_destroy(session);
+    xcut_device_destroy(device);
+  }
+}
+
 static void dynamic_shapes_run_on_any_number_of_threads(void) {
   for (uint32_t threads = 1; threads <= 8; ++threads) {
     xcut_device *device = open_device("local-task", threads);
@@ -277,6 +316,7 @@ int main(int argc, char **argv) {
   open_fixture(argc, argv);
   static const test_case tests[] = {
       TEST(work_runs_after_what_it_is_ordered_after),
+      TEST(branches_overlap_and_joins_wait_for_all_of_them),
       TEST(dynamic_shapes_run_on_any_number_of_threads),
       TEST(concurrent_calls_do_not_disturb_each_other),
       TEST(waiting_times_out_and_then_succeeds),

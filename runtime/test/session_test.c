@@ -212,7 +212,7 @@ static void functions_are_found_by_name(void) {
   CHECK(strcmp(xcut_function_name(&function), "main") == 0);
   CHECK_INT(xcut_module_find_function(module, "mian", &function, &error), XCUT_E_NOT_FOUND);
   CHECK_CONTAINS(error.message, "no function 'mian'; there is 'main', 'dynamic'");
-  CHECK_INT(xcut_module_function(module, 7, &function), XCUT_E_NOT_FOUND);
+  CHECK_INT(xcut_module_function(module, 9, &function), XCUT_E_NOT_FOUND);
 }
 
 static void a_module_for_inspection_cannot_be_called(void) {

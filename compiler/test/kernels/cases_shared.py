@@ -72,7 +72,34 @@ def shared_work(cases: Family) -> None:
     def rows_by_index(f: Function) -> None:
         f.output(take(f, f.const([97, 61]), f.arg([1009], "i64", data=f.data.integers(0, 97, [1009]).astype(np.int64))))
 
-    products = (matmul, matmul_of_inputs, matmul_batches, pointwise, images, block)
+    def branches(f: Function) -> None:
+        """Branches that may run side by side, written into parts of one tensor, twice; padded with frames."""
+        x = f.arg([1, 13, 23, 29])
+        for _ in range(2):
+            channels = x.shape[1]
+            a = clip(f, conv(f, x, f.const([19, channels, 1, 1]), f.const([19])), 0, 6)
+            b = conv(f, x, f.const([9, channels, 1, 1]), f.const([9]))
+            b = clip(f, conv(f, pad(f, b, [0, 0, 1, 1], [0, 0, 1, 1]), f.const([21, 9, 3, 3]), f.const([21])), 0, 6)
+            c = pool(f, pad(f, x, [0, 0, 1, 1], [0, 0, 1, 1], -100), (3, 3), 1)
+            c = conv(f, c, f.const([8, channels, 1, 1]), f.const([8]))
+            d = depthwise(f, pad(f, x, [0, 0, 1, 1], [0, 0, 1, 1]), f.const([channels, 3, 3]), f.const([channels]))
+            x = concat(f, [a, b, elementwise(f, "add", d, x), c], 1)
+        f.output(x, reduce(f, a, [2, 3], "sum"))
+
+    def heads(f: Function) -> None:
+        """Three products of one input, and what follows from all of them."""
+        x = f.arg([67, 48])
+        q, k, v = (contract(f, x, f.const([48, 48]), MAPS) for _ in range(3))
+        scores = softmax(f, contract(f, q, k, [["m", "k"], ["n", "k"], ["m", "n"]]))
+        f.output(elementwise(f, "add", contract(f, scores, v, MAPS), x))
+
+    def any_branches(f: Function) -> None:
+        x = f.arg([f.size, 37], dynamic=[0])
+        a, b, c = (clip(f, contract(f, x, f.const([37, n]), MAPS), -1, 1) for n in (51, 37, 37))
+        f.output(a, elementwise(f, "add", b, c), concat(f, [b, c], 1))
+
+    cases.add("shared_any_branches", any_branches, (1, 63, 500))
+    products = (matmul, matmul_of_inputs, matmul_batches, pointwise, images, block, branches, heads)
     for build in (*products, long_vector, moves, sums, rows_by_index):
         cases.add(f"shared_{build.__name__}", build)
 

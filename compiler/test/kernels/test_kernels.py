@@ -87,6 +87,14 @@ def test_chains_are_formed(name, tools, platform, tmp_path):
         assert "chain of" in (tmp_path / "4-plan.txt").read_text(), case.name
 
 
+@pytest.mark.parametrize("threads", [1, 2, 7])  # 3 above
+@pytest.mark.parametrize(("family", "case"), [p for p in CASES if "branches" in p.values[1].name])
+def test_branches_on_threads(family, case, threads, modules, platform, tmp_path):
+    flags = ("--device=local-task", f"--threads={threads}")
+    for _ in range(3):
+        check(modules.of(family, case), case, platform, tmp_path, flags)
+
+
 # ---- The compiler's options, natively --------------------------------------------------------------------------------
 MIXED = [
     "inverted_residual",

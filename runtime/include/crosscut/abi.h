@@ -245,17 +245,18 @@ typedef void (*xcut_kernel_fn)(const void *args, uint32_t begin, uint32_t end);
 typedef uint32_t xcut_token;
 
 typedef xcut_token (*xcut_dispatch_fn)(xcut_env *env, xcut_kernel_fn kernel, const void *args, uint32_t count,
-                                       xcut_token after);
+                                       const xcut_token *after, uint32_t after_count);
 typedef void (*xcut_wait_fn)(xcut_env *env, xcut_token token);
 typedef void *(*xcut_allocate_output_fn)(xcut_env *env, uint32_t output, uint64_t bytes);
 
 // What a module may ask of its caller while it runs. Provided by a device; a caller with neither threads nor plugins
 // passes a null xcut_call.env, and the module runs its kernels by itself, in order.
 struct xcut_env {
-  // Starts `kernel` over `count` items, after the work of token `after` is done (0: at once). `args` stays valid until
-  // the token was waited for. Work of two tokens may overlap.
+  // Starts `kernel` over `count` items, after the work of the tokens after[after_count] is done; zeros among them mean
+  // nothing. `args` stays valid until the token was waited for; `after` is not used after the return. Work of two
+  // tokens may overlap unless one is ordered after the other.
   XCUT_SLOT(xcut_dispatch_fn, dispatch);
-  // Returns when the work of `token`, and all work that it was ordered after, is done.
+  // Returns when the work of `token`, and so all work that it was ordered after, is done.
   XCUT_SLOT(xcut_wait_fn, wait);
   // Memory for an output whose size only the data tells: at least `bytes`, XCUT_ALIGNMENT-aligned; null when refused.
   XCUT_SLOT(xcut_allocate_output_fn, allocate_output);
