@@ -34,6 +34,8 @@ class ContractionGenerator {
   void arrangeLoops();
   void packPanels();
   void planPrefetch();
+  void chooseItems(std::optional<int64_t> depth, int64_t width);
+  int64_t inputDepth();
   void emitItem(Value item);
   void emitPanel(const PanelRun &run, Value panel, ArrayRef<Value> outer, Value yFrom, Value yTo, Value xFrom,
                  Value xTo);
@@ -66,6 +68,7 @@ class ContractionGenerator {
   int64_t prefetchPerRow = 0;
   Tile tile;
   Size yChunk, xChunk, panels;
+  bool rowsFirst = false;  // neighbouring items: panels of the same rows, else rows of the same panel
   SmallVector<Panels> staticPanels;
 
   // State while emitting.
@@ -220,7 +223,26 @@ Size ContractionGenerator::run() {
   planPrefetch();
   space.bind(k, weights);
 
-  // Rows of one item.
+  chooseItems(depth, width);
+  Size items = panels;
+  if (xChunk) items = items * space.loops[x].extent.ceilDiv(xChunk);
+  if (y >= 0 && yChunk) items = items * space.loops[y].extent.ceilDiv(yChunk);
+  for (unsigned loop = 0; loop < outerLoops; ++loop) items = items * space.loops[loop].extent;
+  bool isStage = step.nest.rowLoop.has_value();
+  Value first = isStage ? k.c(0) : k.begin, last = isStage ? k.expand(items) : k.end;
+  k.loop(first, last, k.c(1), [&](Value item) { emitItem(item); });
+
+  Size work = size(2);
+  for (const Loop &loop : space.loops) work = work * loop.extent;
+  k.flops += constantOf(work).value_or(0);
+  return items;
+}
+
+// Rows of one item, and the order of items. Neighbouring items mostly go to the same thread: where the weights are
+// smaller than what the rows read and write, threads share the rows, and find in their caches what they wrote as rows
+// of the layer before. Else they share the panels, and each reads its own part of the weights only.
+void ContractionGenerator::chooseItems(std::optional<int64_t> depth, int64_t width) {
+  auto extent = [&](unsigned loop) { return constantOf(space.loops[loop].extent); };
   int64_t rowWork =
       std::max<int64_t>(1, depth.value_or(256) * std::min<int64_t>(width, extent(columns).value_or(width)));
   int64_t rowsWanted = (minItemWork + rowWork - 1) / rowWork;
@@ -233,21 +255,22 @@ Size ContractionGenerator::run() {
     xChunk = space.loops[x].extent;
     yChunk = size(llvm::alignTo(*constantOf(yChunk), tile.bands));
   }
-
   // A stage of a chain gets its rows from there: all of them at once.
-  bool isStage = step.nest.rowLoop.has_value();
-  if (isStage) xChunk = yChunk = Size();
-  Size items = panels;
-  if (xChunk) items = items * space.loops[x].extent.ceilDiv(xChunk);
-  if (y >= 0 && yChunk) items = items * space.loops[y].extent.ceilDiv(yChunk);
-  for (unsigned loop = 0; loop < outerLoops; ++loop) items = items * space.loops[loop].extent;
-  Value first = isStage ? k.c(0) : k.begin, last = isStage ? k.expand(items) : k.end;
-  k.loop(first, last, k.c(1), [&](Value item) { emitItem(item); });
+  if (step.nest.rowLoop) {
+    xChunk = yChunk = Size();
+    return;
+  }
+  int64_t rows = xExtent.value_or(64) * (y >= 0 ? extent(y).value_or(64) : 1), n = extent(columns).value_or(width);
+  int64_t weightBytes = packed ? depth.value_or(256) * n : 0;
+  rowsFirst = weightBytes < rows * (inputDepth() + n) && rows >= 8 * int64_t(tile.rows);
+}
 
-  Size work = size(2);
-  for (const Loop &loop : space.loops) work = work * loop.extent;
-  k.flops += constantOf(work).value_or(0);
-  return items;
+// Values of the first operand that a row reads and its neighbour does not.
+int64_t ContractionGenerator::inputDepth() {
+  int64_t values = 1;
+  for (unsigned loop : reductions)
+    if (isConstant(a->strides[loop], 1)) values = constantOf(space.loops[loop].extent).value_or(256);
+  return values;
 }
 
 void ContractionGenerator::emitItem(Value item) {
@@ -263,10 +286,11 @@ void ContractionGenerator::emitItem(Value item) {
     Value to = k.min(k.add(from, k.expand(chunk)), k.expand(space.loops[loop].extent));
     return std::make_pair(from, to);
   };
+  Value panel = rowsFirst ? split(panels) : Value();
   auto [xFrom, xTo] = range(x, xChunk);
   Value yFrom = k.c(0), yTo = k.c(1);
   if (y >= 0) std::tie(yFrom, yTo) = range(y, yChunk);
-  Value panel = split(panels);
+  if (!rowsFirst) panel = split(panels);
   SmallVector<Value> outer(outerLoops);
   for (unsigned loop = outerLoops; loop-- > 0;) outer[loop] = split(space.loops[loop].extent);
 
