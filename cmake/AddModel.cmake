@@ -11,7 +11,7 @@ include_guard(GLOBAL)
             [TARGET <triple or platform> | PLATFORMS <platform>...]
             [CPU <name>] [FEATURES <+f|-f>...] [FORMAT elf|static] [ABI <name>] [WEIGHTS_SECTION <section>]
             [INPUT_SHAPES <input=1x3x224x224>...] [FAVOR latency|min-peak-memory] [MAX_ARENA <size>] [OPT 0|1|2|3]
-            [DEBUG_SYMBOLS] [DEPENDS <file>...])
+            [WINOGRAD auto|off|always] [DEBUG_SYMBOLS] [DEPENDS <file>...])
 
   Compiles the ONNX or MLIR file SOURCE ahead of time and creates the target <name>, part of `all`.
 
@@ -37,7 +37,7 @@ include_guard(GLOBAL)
 #]]
 function(add_model name)
   set(options DEBUG_SYMBOLS)
-  set(single SOURCE TARGET CPU FORMAT ABI WEIGHTS_SECTION FAVOR MAX_ARENA OPT)
+  set(single SOURCE TARGET CPU FORMAT ABI WEIGHTS_SECTION FAVOR MAX_ARENA OPT WINOGRAD)
   set(multiple PLATFORMS FEATURES INPUT_SHAPES DEPENDS)
   cmake_parse_arguments(PARSE_ARGV 1 arg "${options}" "${single}" "${multiple}")
   set(where "add_model(${name})")
@@ -56,6 +56,7 @@ function(add_model name)
   endforeach()
   _crosscut_one_of("${where}" FAVOR "${arg_FAVOR}" latency min-peak-memory)
   _crosscut_one_of("${where}" OPT "${arg_OPT}" 0 1 2 3)
+  _crosscut_one_of("${where}" WINOGRAD "${arg_WINOGRAD}" auto off always)
   if(NOT TARGET crosscut::crosscut-compile)
     message(FATAL_ERROR "${where}: this Crosscut was built without its compiler")
   endif()
@@ -75,7 +76,7 @@ function(add_model name)
   foreach(shape IN LISTS arg_INPUT_SHAPES)
     list(APPEND flags --input-shape=${shape})
   endforeach()
-  foreach(option FORMAT CPU ABI WEIGHTS_SECTION FAVOR MAX_ARENA OPT)
+  foreach(option FORMAT CPU ABI WEIGHTS_SECTION FAVOR MAX_ARENA OPT WINOGRAD)
     if(DEFINED arg_${option})
       string(TOLOWER ${option} flag)
       string(REPLACE "_" "-" flag ${flag})

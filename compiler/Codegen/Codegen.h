@@ -3,6 +3,7 @@
 
 #include "compiler/Codegen/Program.h"
 #include "compiler/Import/Import.h"
+#include "compiler/Plan/Plan.h"
 #include "compiler/Target/Target.h"
 
 namespace crosscut {
@@ -10,7 +11,8 @@ namespace crosscut {
 struct CodegenOptions {
   bool favorMinPeakMemory = false;
   uint64_t maxArenaBytes = 0;  // 0: no limit
-  std::string dumpDir;         // --dump-phases; empty: none
+  WinogradMode winograd = WinogradMode::Auto;
+  std::string dumpDir;  // --dump-phases; empty: none
 };
 
 // Consumes `model`. Errors name the node.

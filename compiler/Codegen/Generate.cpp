@@ -60,6 +60,8 @@ void markNoAlias(func::FuncOp function) {
 }  // namespace
 
 Size emitNest(KernelBuilder &k, const Step &step, WeightBlob &weights) {
+  if (step.kind == StepKind::WinogradInput) return emitWinogradInput(k, step, weights);
+  if (step.winograd) return emitWinograd(k, step, weights);
   if (step.nest.op) {
     if (auto contraction = matchContraction(cast<linalg::GenericOp>(step.nest.op))) {
       SmallVector<unsigned char> roles;
@@ -89,7 +91,8 @@ llvm::Expected<Program> generateProgram(ImportedModel &model, const TargetSpec &
   PlanOptions planOptions;
   planOptions.favorMinPeakMemory = options.favorMinPeakMemory;
   planOptions.maxArenaBytes = options.maxArenaBytes;
-  planOptions.cacheBytes = target.l2Bytes;
+  planOptions.winograd = options.winograd;
+  planOptions.target = target;
   std::map<std::string, size_t> kernelIndex;
   std::string planText;
   for (func::FuncOp function : source.getOps<func::FuncOp>()) {

@@ -238,6 +238,13 @@ void KernelBuilder::store(Value value, Value pointer, Type element, unsigned lan
     LLVM::StoreOp::create(b, loc, value, pointer, alignment);
     return;
   }
+  if (target.vectorGroup > 1 && element.isF32()) {  // RVV stores with a stride
+    Value bytes = mul(expand(stride), c(alignment));
+    Value mask = constant(DenseElementsAttr::get(cast<ShapedType>(vectorOf(b.getI1Type(), lanes)), true));
+    Value all = constant(b.getI32IntegerAttr(lanes));
+    LLVM::VPStridedStoreOp::create(b, loc, value, pointer, bytes, mask, all);
+    return;
+  }
   for (unsigned lane = 0; lane < lanes; ++lane) {
     Value scalar = vector::ExtractOp::create(b, loc, value, static_cast<int64_t>(lane));
     LLVM::StoreOp::create(b, loc, scalar, advance(pointer, element, stride, c(lane)), alignment);
@@ -247,6 +254,14 @@ void KernelBuilder::store(Value value, Value pointer, Type element, unsigned lan
 void KernelBuilder::prefetch(Value pointer, Value bytes) {
   pointer = LLVM::GEPOp::create(b, loc, pointer.getType(), b.getI8Type(), pointer, LLVM::GEPArg(bytes));
   LLVM::Prefetch::create(b, loc, pointer, /*rw=*/0, /*hint=*/2, /*cache=*/1);
+}
+
+Value KernelBuilder::allocate(Type element, int64_t count) {
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(&function.getBody().front());
+  Value elements = arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(count));
+  return LLVM::AllocaOp::create(b, loc, LLVM::LLVMPointerType::get(b.getContext()), element, elements,
+                                target.lineBytes);
 }
 
 // ---- Values --------------------------------------------------------------------------------------------------------

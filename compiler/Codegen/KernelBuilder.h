@@ -80,6 +80,8 @@ class KernelBuilder {
   // Asks for the line of memory `bytes` behind `pointer`, which may be any address, to be brought into the second
   // cache.
   void prefetch(mlir::Value pointer, mlir::Value bytes);
+  // Memory of the kernel's own, on the stack.
+  mlir::Value allocate(mlir::Type element, int64_t count);
 
   // Values.
   mlir::Type vectorOf(mlir::Type element, unsigned lanes);

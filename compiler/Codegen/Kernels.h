@@ -1,4 +1,4 @@
-// The two generators of kernels, and what they share.
+// The generators of kernels, and what they share.
 #pragma once
 
 #include "compiler/Codegen/KernelBuilder.h"
@@ -13,7 +13,11 @@ namespace crosscut {
 Size emitContraction(KernelBuilder &k, const Step &step, llvm::ArrayRef<unsigned char> roles, WeightBlob &weights);
 // Everything else: elementwise, windows, reductions, copies (Generic.cpp).
 Size emitGeneric(KernelBuilder &k, const Step &step, WeightBlob &weights);
-// Either of the two, whichever fits the step (Generate.cpp).
+// 3x3 convolutions in their WinogradForm, and the transform of their input where it is a step of its own
+// (Winograd.cpp).
+Size emitWinograd(KernelBuilder &k, const Step &step, WeightBlob &weights);
+Size emitWinogradInput(KernelBuilder &k, const Step &step, WeightBlob &weights);
+// Whichever of these fits the step (Generate.cpp).
 Size emitNest(KernelBuilder &k, const Step &step, WeightBlob &weights);
 
 // Kernels that run together, band by band (Chain.cpp).

@@ -97,6 +97,7 @@ Error compileModel(const DriverOptions &options, raw_ostream &out) {
   CodegenOptions codegenOptions;
   codegenOptions.favorMinPeakMemory = options.favorMinPeakMemory;
   codegenOptions.maxArenaBytes = options.maxArenaBytes;
+  codegenOptions.winograd = options.winograd;
   codegenOptions.dumpDir = options.emit.dumpDir;
   Expected<Program> program = generateProgram(*model, *spec, target, codegenOptions);
   if (!program) return program.takeError();

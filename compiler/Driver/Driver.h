@@ -3,6 +3,7 @@
 
 #include "compiler/Emit/Emit.h"
 #include "compiler/Import/Import.h"
+#include "compiler/Plan/Plan.h"
 
 #include "llvm/Support/raw_ostream.h"
 
@@ -18,6 +19,7 @@ struct DriverOptions {
   EmitOptions emit;
   bool favorMinPeakMemory = false;
   uint64_t maxArenaBytes = 0;  // 0: no limit
+  WinogradMode winograd = WinogradMode::Auto;
   bool timePhases = false;
 };
 

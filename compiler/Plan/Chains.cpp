@@ -50,7 +50,8 @@ SmallVector<const Access *> accessesOf(const Step &step) {
 }
 
 bool mayBeStage(const Step &step) {
-  if (step.kind != StepKind::Kernel || step.outputs.size() != 1 || asksForIndices(step.nest.op)) return false;
+  if (step.kind != StepKind::Kernel || step.winograd || step.outputs.size() != 1) return false;
+  if (asksForIndices(step.nest.op)) return false;
   for (const Epilogue &epilogue : step.epilogues)
     if (asksForIndices(epilogue.op)) return false;
   if (!llvm::all_of(step.nest.extents, [](Size e) { return constantOf(e).value_or(0) > 0; })) return false;
@@ -279,7 +280,7 @@ std::shared_ptr<Chain> ChainFinder::build(ArrayRef<int> members) {
 // does not pay.
 bool ChainFinder::chooseBands(Chain &chain, ArrayRef<int> members) const {
   int64_t saved = savedBytes(chain), weights = 0;
-  if (!options.favorMinPeakMemory && saved < int64_t(options.cacheBytes)) return false;
+  if (!options.favorMinPeakMemory && saved < int64_t(options.target.l2Bytes)) return false;
   for (int member : members)
     for (const Access *access : accessesOf(plan.steps[member]))
       if (access->ref.buffer && access->ref.buffer->kind == BufferKind::Constant)
@@ -301,7 +302,7 @@ bool ChainFinder::chooseBands(Chain &chain, ArrayRef<int> members) const {
   };
   int64_t best = 0;
   for (int64_t rows = 1; rows <= chain.rows && !(best && options.favorMinPeakMemory); ++rows)
-    if (allowed(rows) && (options.favorMinPeakMemory || place(rows) <= options.cacheBytes / 2)) best = rows;
+    if (allowed(rows) && (options.favorMinPeakMemory || place(rows) <= options.target.l2Bytes / 2)) best = rows;
   if (!best) return false;
   // Bands of equal height.
   chain.bandRows = best;
@@ -314,7 +315,7 @@ bool ChainFinder::chooseBands(Chain &chain, ArrayRef<int> members) const {
     return true;
   }
   // Weights are read once a band, and must leave room for the windows.
-  if (weights > int64_t(options.cacheBytes) / 4 || chain.bands() * chain.outer * weights > 2 * saved) return false;
+  if (weights > int64_t(options.target.l2Bytes) / 4 || chain.bands() * chain.outer * weights > 2 * saved) return false;
   int64_t items = std::clamp<int64_t>(saved / std::max<int64_t>(1, chain.slotBytes), 1, mostItems);
   int64_t perTurn = std::max<int64_t>(1, items / chain.outer);
   chain.bandsPerItem = (chain.bands() + perTurn - 1) / perTurn;
@@ -355,7 +356,7 @@ void ChainFinder::collect(int head) {
     const Access &handed = plan.steps[members.back()].outputs.front();
     if (!mayBeStage(step) || !isArena(handed.ref)) return;
     // Past a small tensor another chain may begin.
-    bool small = bytesOf(*handed.ref.buffer) < int64_t(options.cacheBytes) / 4;
+    bool small = bytesOf(*handed.ref.buffer) < int64_t(options.target.l2Bytes) / 4;
     if (small && !options.favorMinPeakMemory && isClosed(members)) return;
     members.push_back(next);
     if (!isClosed(members)) continue;

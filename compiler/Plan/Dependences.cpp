@@ -121,6 +121,12 @@ void Footprint::add(const Step &step) {
   }
   for (const Access &access : step.outputs) write(access.ref);
   if (step.kind == StepKind::FillBorder) write(step.outer);
+  if (const auto &form = step.winograd) {
+    // What a step of its own has transformed is read as an input.
+    bool transforms = step.kind == StepKind::WinogradInput || !form->separate;
+    if (transforms) writes.push_back({form->transformed.buffer, nullptr});
+    if (step.kind != StepKind::WinogradInput) writes.push_back({form->products.buffer, nullptr});
+  }
 }
 
 bool sharePlace(const FunctionPlan &plan, const Buffer &a, const Buffer &b) {

@@ -24,7 +24,7 @@ void Planner::flush(Value value) {
     access.strides[loop] = ref.strides[d];
   }
   step.outputs.push_back(access);
-  emit(std::move(step));
+  emitReduction(std::move(step));
   refs[value] = ref;
 }
 

@@ -81,7 +81,38 @@ struct Epilogue {
   std::vector<std::pair<mlir::Value, TensorRef>> captured;
 };
 
-enum class StepKind { Kernel, FillBorder, Chain };
+// A 3x3 convolution of stride 1 by Winograd's minimal filtering F(m x m, 3x3): every tile of m x m outputs comes from
+// (m + 2)² products of matrices [tiles][input channels] x [input channels][columns], between a transformed input and
+// transformed weights (Winograd.h).
+struct WinogradForm {
+  unsigned outputs = 4;  // m
+  unsigned points() const { return outputs + 2; }
+
+  // Loops of the nest; without batch -1.
+  int batch = -1;
+  unsigned y = 0, x = 0, ky = 0, kx = 0, channels = 0, columns = 0;
+
+  unsigned tileRows = 1, tileVectors = 1;  // register tile of the products: tiles, vectors of columns
+  int64_t tilesAtOnce = 0;                 // a group: its products stay in the cache until they are transformed back
+  // Whether a step of its own transforms the whole input; else each work item transforms its groups' part.
+  bool separate = false;
+  // A work item computes one of `blocks` blocks of `panelsPerItem` panels of columns for one of `ranges` equal parts of
+  // the groups.
+  int64_t panelsPerItem = 1, blocks = 1, ranges = 1;
+  int64_t items() const { return blocks * ranges; }
+
+  // Scratch memory. [tiles / interleaved][points²][channels][interleaved], of all tiles when `separate`, else of one
+  // group and once an item: the values that a row of a register tile reads lie side by side on targets that multiply by
+  // them one after the other. [tiles of a group][points²][columns of a panel], once an item. Items that run one after
+  // the other in one call of the kernel use the first one's. Strides from one outermost index to the next, and sizes of
+  // an item, in elements.
+  TensorRef transformed, products;
+  int64_t interleaved = 1;
+  int64_t transformedStride = 0, productsStride = 0;
+  int64_t transformedPerItem = 0, productsPerItem = 0;
+};
+
+enum class StepKind { Kernel, FillBorder, Chain, WinogradInput };
 
 struct Chain;
 
@@ -92,6 +123,8 @@ struct Step {
   Nest nest;
   std::vector<Epilogue> epilogues;
   std::vector<Access> outputs;  // of the last epilogue, or of the nest; strides for the nest's loops
+  // WinogradInput writes the transformed input; a kernel that has this form, too, computes the convolution with it.
+  std::optional<WinogradForm> winograd;
 
   std::shared_ptr<Chain> chain;  // Chain: its stages; the rest is unused
 
@@ -159,10 +192,13 @@ struct FunctionPlan {
   std::vector<Sizes> slots;
 };
 
+enum class WinogradMode { Auto, Off, Always };  // where it pays; nowhere; wherever it is possible
+
 struct PlanOptions {
   bool favorMinPeakMemory = false;  // search longer for a smaller arena
   uint64_t maxArenaBytes = 0;
-  uint64_t cacheBytes = 262144;  // what a core has to itself
+  WinogradMode winograd = WinogradMode::Auto;
+  TargetDescription target;  // what costs are estimated for
 };
 
 // Bytes of one element in memory: i1 takes one.

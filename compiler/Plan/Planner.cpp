@@ -156,7 +156,7 @@ llvm::Expected<FunctionPlan> Planner::run() {
 }
 
 llvm::Expected<FunctionPlan> planFunction(Operation *function, const PlanOptions &options) {
-  llvm::Expected<FunctionPlan> plan = Planner(cast<func::FuncOp>(function)).run();
+  llvm::Expected<FunctionPlan> plan = Planner(cast<func::FuncOp>(function), options).run();
   if (!plan) return plan.takeError();
   computeLifetimes(*plan);
   formChains(*plan, options);

@@ -17,8 +17,9 @@ bool isLinear(mlir::AffineExpr expr);
 
 class Planner {
  public:
-  explicit Planner(mlir::func::FuncOp function)
+  Planner(mlir::func::FuncOp function, const PlanOptions &options)
       : function(function),
+        options(options),
         symbols(std::make_unique<Symbols>(function.getContext())),
         shapes(*symbols),
         layout(function, shapes) {}
@@ -61,12 +62,15 @@ class Planner {
   bool mayTakeEpilogue(mlir::linalg::GenericOp op);
   void flush(mlir::Value value);
   void emit(Step step);
+  // A reduction with its epilogues, in the form that is fastest.
+  void emitReduction(Step step);
   void copy(const TensorRef &from, const TensorRef &to, const std::string &name);
   TensorRef materialize(const TensorRef &ref, llvm::ArrayRef<unsigned> order, const std::string &name);
   void constrain(Size a, Size b);
   Access accessFor(const TensorRef &ref, mlir::AffineMap map, unsigned loops);
 
   mlir::func::FuncOp function;
+  const PlanOptions &options;
   std::unique_ptr<Symbols> symbols;
   Shapes shapes;
   Layout layout;

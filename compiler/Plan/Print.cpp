@@ -35,6 +35,13 @@ void printPlan(const FunctionPlan &plan, llvm::raw_ostream &out) {
     for (auto [extent, reduction] : llvm::zip(step.nest.extents, step.nest.isReduction))
       out << " " << extent << (reduction ? "r" : "");
     out << "\n";
+    if (const auto &w = step.winograd) {
+      out << "    winograd F(" << w->outputs << "x" << w->outputs << ",3x3)";
+      if (step.kind == StepKind::WinogradInput) out << ", input's transform\n";
+      else
+        out << ", " << w->tilesAtOnce << " tiles at once in register tiles of " << w->tileRows << "x" << w->tileVectors
+            << ", " << w->blocks << "x" << w->ranges << " items\n";
+    }
     for (const Access &a : step.nest.inputs) out << "    in  ", printRef(a.ref, a.strides, a.offset), out << "\n";
     for (const Epilogue &e : step.epilogues)
       for (auto [access, chained] : llvm::zip(e.inputs, e.chained)) {

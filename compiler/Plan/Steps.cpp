@@ -20,6 +20,7 @@ void forEachRef(Step &step, llvm::function_ref<void(TensorRef &)> visit) {
       if (!chained) visit(access.ref);
     for (auto &[value, ref] : epilogue.captured) visit(ref);
   }
+  if (step.winograd) visit(step.winograd->transformed), visit(step.winograd->products);
 }
 
 void computeLifetimes(FunctionPlan &plan) {

@@ -53,7 +53,7 @@ llvm::Error Planner::visitGeneric(linalg::GenericOp op) {
     step.outputs.push_back(accessFor(ref, op.getMatchingIndexingMap(op.getTiedOpOperand(result)), op.getNumLoops()));
     refs[result] = ref;
   }
-  emit(std::move(step));
+  emitReduction(std::move(step));
   return llvm::Error::success();
 }
 

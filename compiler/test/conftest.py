@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 SOURCE = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(Path(__file__).parent), str(SOURCE / "scripts")]
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent / "kernels"), str(SOURCE / "scripts")]
 
 NOT_BUILT = 77  # CTest's status of a skipped test
 

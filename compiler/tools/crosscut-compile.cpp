@@ -54,6 +54,11 @@ static cl::opt<std::string> favor("favor", cl::value_desc("latency|min-peak-memo
                                   cl::cat(optimising), cl::desc("What to give up the other for; default: latency"));
 static cl::opt<std::string> maxArena("max-arena", cl::value_desc("size"), cl::cat(optimising),
                                      cl::desc("Refuse models that need more working memory, as in 64K or 1.5M"));
+static cl::opt<std::string> winograd("winograd", cl::value_desc("auto|off|always"), cl::init("auto"),
+                                     cl::cat(optimising),
+                                     cl::desc("Compute 3x3 convolutions by Winograd's algorithm where it is faster, "
+                                              "nowhere, or wherever it can be; its rounding error is about twice that "
+                                              "of the plain sum; default: auto"));
 
 static cl::opt<bool> debugSymbols("debug-symbols", cl::cat(looking),
                                   cl::desc("Keep symbols, so that instructions map to nodes of the model"));
@@ -162,6 +167,9 @@ static Error readOptions(crosscut::DriverOptions &options) {
   if (favor != "latency" && favor != "min-peak-memory")
     return createStringError("--favor=" + favor + ": expected latency or min-peak-memory");
   options.favorMinPeakMemory = favor == "min-peak-memory";
+  if (winograd == "off") options.winograd = crosscut::WinogradMode::Off;
+  else if (winograd == "always") options.winograd = crosscut::WinogradMode::Always;
+  else if (winograd != "auto") return createStringError("--winograd=" + winograd + ": expected auto, off or always");
   if (!maxArena.empty() && !parseSize(maxArena, options.maxArenaBytes))
     return createStringError("--max-arena=" + maxArena + ": expected a size such as 65536, 64K or 1.5M");
   return Error::success();

@@ -84,7 +84,7 @@ class CommandLine(unittest.TestCase):
     def test_help_shows_our_options_only(self):
         text = self.compiled("--help")
         for option in ("--target", "--cpu", "--features", "--input-shape", "--opt", "--favor", "--max-arena", "-o ",
-                       "--debug-symbols", "--dump-phases", "--time-phases", "--list-targets", "--list-cpus",
+                       "--winograd", "--debug-symbols", "--dump-phases", "--time-phases", "--list-targets", "--list-cpus",
                        "--check"):  # fmt: skip
             self.assertIn(option, text)
         self.assertLess(len(text.splitlines()), 60)
@@ -111,6 +111,7 @@ class CommandLine(unittest.TestCase):
             ([model, "--opt=-1"], "--opt=-1"),
             ([model, "--favor=speed"], "--favor=speed"),
             ([model, "--max-arena=lots"], "--max-arena=lots"),
+            ([model, "--winograd=on"], "--winograd=on"),
             ([model, "--input-shape=3x4"], "--input-shape=3x4"),
             ([model, "--input-shape=a=3xx4"], "--input-shape=a=3xx4"),
             ([model, "--input-shape=nobody=3x4"], "--input-shape"),

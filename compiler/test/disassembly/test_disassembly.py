@@ -20,14 +20,17 @@ class Expectation:
     spills: int = 0
     window_spills: int = 0
     window_reloads: float = 1 / 8
+    winograd: float = 2.6  # instructions for each multiply-add of the products of Winograd's algorithm
 
 
 X86 = ("--target=x86_64-linux",)
 RVV = r"^vfm(acc|add)\.v[fv] "
 EXPECTATIONS = {
-    "x86-64-v4": Expectation("x86_64", (*X86, "--cpu=x86-64-v4"), r"^vfmadd\d+ps .*%zmm", 24),
-    "x86-64-v3": Expectation("x86_64", (*X86, "--cpu=x86-64-v3"), r"^vfmadd\d+ps .*%ymm", 8, window_spills=24),
-    "aarch64-linux": Expectation("aarch64", ("--target=aarch64-linux",), r"^fmla v\d+\.4s", 16),
+    "x86-64-v4": Expectation("x86_64", (*X86, "--cpu=x86-64-v4"), r"^vfmadd\d+ps .*%zmm", 24, winograd=1.75),
+    "x86-64-v3": Expectation(
+        "x86_64", (*X86, "--cpu=x86-64-v3"), r"^vfmadd\d+ps .*%ymm", 8, window_spills=24, winograd=2
+    ),
+    "aarch64-linux": Expectation("aarch64", ("--target=aarch64-linux",), r"^fmla v\d+\.4s", 16, winograd=1.3),
     # The nine weights of a window and its sums need more than sixteen registers.
     "armv7-linux": Expectation(
         "arm", ("--target=armv7-linux",), r"^v(fma|mla)\.f32 q", 8, spills=6, window_spills=280, window_reloads=1 / 6
@@ -82,3 +85,28 @@ def test_inner_loops_do_not_spill(compiled):
         assert others <= products * reloads, (
             f"pointers are reloaded {others} times for {products} multiply-adds in {name}"
         )
+
+
+@pytest.mark.parametrize("name", EXPECTATIONS)
+def test_winograd_products_stay_in_registers(name, tools):
+    """A 3x3 convolution of 64 channels: the loops of its matrix products, which store nothing."""
+    from builder import Function
+    from operations import conv, pad
+
+    expected = EXPECTATIONS[name]
+    f = Function("layer")
+    x = pad(f, f.arg([1, 64, 56, 56]), [0, 0, 1, 1], [0, 0, 1, 1])
+    f.output(conv(f, x, f.const([64, 64, 3, 3]), f.const([64])))
+    model, module = tools.work / "winograd.mlir", tools.work / f"winograd-{name}.xcm"
+    model.write_text(f.text())
+    must_run([tools.compiler, model, "-o", module, "--winograd=always", *expected.flags])
+    style = STYLES[expected.style]
+    loops = [loop for loop in innermost_loops(disassemble(module), style) if not loop.count(style.store)]
+    products = [loop for loop in loops if loop.count(expected.multiply_add) >= IN_LOOP]
+    assert products
+    largest = max(products, key=lambda loop: loop.count(expected.multiply_add))
+    count = largest.count(expected.multiply_add)
+    print(f"{len(largest.instructions)} instructions for {count} multiply-adds")
+    assert count >= min(expected.tile, 8)
+    assert not spills([largest], style), str(largest)
+    assert len(largest.instructions) <= expected.winograd * count, str(largest)

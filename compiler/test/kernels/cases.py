@@ -10,6 +10,7 @@ import cases_matmul  # noqa: F401
 import cases_movement  # noqa: F401
 import cases_shared  # noqa: F401
 import cases_types  # noqa: F401
+import cases_winograd  # noqa: F401
 from families import FAMILIES
 
 __all__ = ["FAMILIES"]

@@ -155,6 +155,50 @@ def conv(f: Function, x: Value, w: Value, bias: Value | None = None, stride=1, d
     return contract(f, x, w, maps, sizes, init, named)
 
 
+def winograd_matrices(outputs: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A', G and B' of F(outputs, 3), from the points at which polynomials are evaluated (Toom and Cook)."""
+    points = {2: [0, 1, -1], 4: [0, 0.5**0.5, -(0.5**0.5), 2**0.5, -(2**0.5)]}[outputs]
+    n = outputs + 2
+    a, g, b = np.zeros([outputs, n]), np.zeros([n, 3]), np.zeros([n, n])
+    for j, point in enumerate(points):
+        others = [p for p in points if p != point]
+        a[:, j] = np.power(point, range(outputs))
+        g[j] = np.power(point, range(3)) / np.prod([point - p for p in others])
+        b[j, : n - 1] = np.poly(others)[::-1]
+    a[-1, -1] = g[-1, -1] = 1
+    b[-1] = np.poly(points)[::-1]
+    return a, g, b
+
+
+def winograd_bound(x: np.ndarray, w: np.ndarray, outputs: int) -> np.ndarray:
+    """How far Winograd's algorithm may be off: for x [n, c, h, w] and w [oc, c, 3, 3], by elements of the result.
+
+    Each of the transforms, A' (sum U * V) A with U = G w G' and V = B' d B, is bound by itself with absolute values in it
+    (as a sum of products is); a value passes at most 5 roundings in each of the four one-dimensional transforms, those of
+    the constants counted, one of U, one a channel, one of a product and one of the bias.
+    """
+    a, g, b = winograd_matrices(outputs)
+    n, c, h, width = x.shape
+    down, across = (-(-(s - 2) // outputs) for s in (h, width))
+    # Tiles that reach beyond the image read its last row or column again.
+    rows = np.minimum(outputs * np.arange(down)[:, None] + np.arange(outputs + 2), h - 1)
+    columns = np.minimum(outputs * np.arange(across)[:, None] + np.arange(outputs + 2), width - 1)
+    tiles = np.abs(x)[:, :, rows[:, None, :, None], columns[None, :, None, :]]
+    v = np.einsum("ij,nctsjk,lk->nctsil", np.abs(b), tiles, np.abs(b), optimize=True)
+    u = np.abs(np.einsum("ij,ocjk,lk->ocil", g, w, g, optimize=True))
+    m = np.einsum("ocij,nctsij->notsij", u, v, optimize=True)
+    y = np.einsum("ij,notsjk,lk->notisl", np.abs(a), m, np.abs(a), optimize=True)
+    y = y.reshape(n, w.shape[0], down * outputs, across * outputs)
+    return gamma(c + 23) * y[:, :, : h - 2, : width - 2]
+
+
+def conv_winograd(f: Function, x: Value, w: Value, bias: Value | None = None) -> Value:
+    """A 3x3 convolution that may be computed by Winograd's algorithm."""
+    y = conv(f, x, w, bias)
+    y.err = y.err + np.maximum(winograd_bound(x.ref, w.ref, 2), winograd_bound(x.ref, w.ref, 4))
+    return y
+
+
 def conv_grouped(f: Function, x: Value, w: Value, groups: int, bias: Value | None = None, stride=1) -> Value:
     """w: [groups * oc, ic, ky, kx]; the channels are split by reshapes, as importers do."""
     n, c, h, width = x.dims

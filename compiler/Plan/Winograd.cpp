@@ -1,0 +1,221 @@
+// See Winograd.h.
+//
+// F(4x4, 3x3) multiplies 36 times for 16 outputs where the sum of products multiplies 144 times, F(2x2, 3x3) 16 times
+// for 4 outputs instead of 36. Against that stand the transforms, tiles that reach beyond the image, and weights that
+// take 4 and 1.8 times the memory: late layers of a network have many weights and few outputs, and the larger tile then
+// waits for memory. An estimate of cycles from the target's description weighs these.
+#include "compiler/Plan/Winograd.h"
+
+#include "compiler/Codegen/Tiles.h"
+#include "compiler/Plan/Planner.h"
+#include "compiler/Plan/Structure.h"
+
+#include "llvm/Support/MathExtras.h"
+
+#include <algorithm>
+
+using namespace mlir;
+
+namespace crosscut {
+namespace {
+
+constexpr int64_t itemsWanted = 16;  // enough to share between threads; each has scratch memory of its own
+// A convolution of unknown height or width is taken to have this many rows and columns.
+constexpr int64_t assumedExtent = 32;
+// Bytes a cycle at which weights come from beyond the core's caches: what a whole model has of them does not stay there
+// from one inference to the next. Cores from the smallest to the largest lie between half and twice of this. Most of
+// the time for it adds to that of the arithmetic: rows of a panel are read as fast as they are needed, not faster.
+constexpr double streamedBytes = 6;
+
+bool isF32(Type type) { return type.isF32(); }
+
+// The loops of a two-dimensional 3x3 convolution of stride and dilation 1 without groups.
+std::optional<WinogradForm> matchWinograd(const Step &step) {
+  auto op = dyn_cast_or_null<linalg::GenericOp>(step.nest.op);
+  if (!op || step.outputs.size() != 1) return std::nullopt;
+  auto contraction = matchContraction(op);
+  if (!contraction) return std::nullopt;
+  const Nest &nest = step.nest;
+  for (const Access &access : nest.inputs)
+    if (!isF32(access.ref.elementType)) return std::nullopt;
+  if (!isF32(nest.inits[0].ref.elementType)) return std::nullopt;
+  const TensorRef &weights = nest.inputs[1].ref;
+  if (!weights.buffer || weights.buffer->kind != BufferKind::Constant || nest.inputs[0].ref.isSplat())
+    return std::nullopt;
+
+  WinogradForm form;
+  AffineMap input = op.getMatchingIndexingMap(op.getDpsInputOperand(0));
+  llvm::SmallVector<std::pair<unsigned, unsigned>> windows;  // output loop, kernel loop
+  bool haveChannels = false, haveColumns = false;
+  for (AffineExpr expr : input.getResults()) {
+    if (auto dim = dyn_cast<AffineDimExpr>(expr)) {
+      LoopRole role = contraction->roles[dim.getPosition()];
+      if (role == LoopRole::Reduction && !haveChannels) form.channels = dim.getPosition(), haveChannels = true;
+      else if (role == LoopRole::Rows && form.batch < 0) form.batch = dim.getPosition();
+      else return std::nullopt;
+      continue;
+    }
+    auto sum = dyn_cast<AffineBinaryOpExpr>(expr);
+    if (!sum || sum.getKind() != AffineExprKind::Add) return std::nullopt;
+    auto first = dyn_cast<AffineDimExpr>(sum.getLHS()), second = dyn_cast<AffineDimExpr>(sum.getRHS());
+    if (!first || !second) return std::nullopt;
+    unsigned i = first.getPosition(), j = second.getPosition();
+    if (contraction->roles[i] == LoopRole::Reduction) std::swap(i, j);
+    if (contraction->roles[i] != LoopRole::Rows || contraction->roles[j] != LoopRole::Reduction) return std::nullopt;
+    if (!isConstant(nest.extents[j], 3)) return std::nullopt;
+    windows.push_back({i, j});
+  }
+  for (unsigned loop = 0; loop < contraction->roles.size(); ++loop)
+    if (contraction->roles[loop] == LoopRole::Columns) {
+      if (haveColumns) return std::nullopt;
+      form.columns = loop, haveColumns = true;
+    }
+  unsigned used = 2 + 2 * windows.size() + (form.batch >= 0);
+  if (windows.size() != 2 || !haveChannels || !haveColumns || used != contraction->roles.size()) return std::nullopt;
+  std::tie(form.y, form.ky) = windows[0];
+  std::tie(form.x, form.kx) = windows[1];
+
+  auto positive = [&](unsigned loop) { return constantOf(nest.extents[loop]).value_or(0) > 0; };
+  if (!positive(form.channels) || !positive(form.columns)) return std::nullopt;
+  for (unsigned loop : {form.y, form.x})
+    if (isConstant(nest.extents[loop], 0)) return std::nullopt;
+  if (form.batch >= 0 && isConstant(nest.extents[form.batch], 0)) return std::nullopt;
+  const Access &w = nest.inputs[1];
+  if (!isStatic(w.offset)) return std::nullopt;
+  for (Size stride : w.strides)
+    if (!isStatic(stride)) return std::nullopt;
+  return form;
+}
+
+struct Estimate {
+  int64_t batch, height, width, channels, columns;
+};
+
+double multiplyAdds(const TargetDescription &target) {  // a cycle
+  return std::max(1u, target.vectorBits / 32) * double(std::max(1u, target.fmaPipes));
+}
+
+// Sums of products, and the weights for them, that take `factor` times those of one point of the kernel.
+double sumCycles(const TargetDescription &target, double factor, double outputs, const Estimate &e) {
+  double weights = double(e.channels) * e.columns;
+  return 1.1 * factor * outputs * weights / multiplyAdds(target) + factor * weights * 4 / streamedBytes;
+}
+
+double winogradCycles(const TargetDescription &target, const Estimate &e, unsigned outputs) {
+  double points = (outputs + 2) * (outputs + 2);
+  double tiles = double(e.batch) * llvm::divideCeil(e.height, outputs) * llvm::divideCeil(e.width, outputs);
+  double lanes = target.lanes();
+  // Loads, stores and one-dimensional transforms of twelve operations, four for the smaller tile; products are stored
+  // once by the multiplication. What does not fit the registers is stored and loaded between the two directions.
+  double line = outputs == 4 ? 12 : 4, side = outputs + 2;
+  if (!target.hasFma) line *= 1.7;
+  double spills = target.vectorGroup > 1 || target.vectorRegisters < 32 ? 2 * points : points / 2;
+  double in = 2 * points + 2 * side * line + spills;
+  double out = 2 * points + (side + outputs) * line + 3 * outputs * outputs + spills;
+  double transforms =
+      tiles * (in * llvm::divideCeil(e.channels, int64_t(lanes)) + out * llvm::divideCeil(e.columns, int64_t(lanes)));
+  return sumCycles(target, points, tiles, e) + transforms * target.vectorGroup / 2;
+}
+
+// An odd number of cache lines: the same element of neighbouring tiles never falls into one set of the cache.
+int64_t padded(int64_t elements, const TargetDescription &target) {
+  int64_t line = std::max<int64_t>(1, target.lineBytes / 4);
+  elements = llvm::alignTo(elements, line);
+  return elements / line % 2 ? elements : elements + line;
+}
+
+void choosePieces(WinogradForm &form, const Nest &nest, const PlanOptions &options) {
+  const TargetDescription &target = options.target;
+  int64_t channels = *constantOf(nest.extents[form.channels]), columns = *constantOf(nest.extents[form.columns]);
+  int64_t matrices = int64_t(form.points()) * form.points();
+  auto tiles = constantOf(winogradTiles(form, nest));
+  int64_t bytesPerTile = matrices * channels * 4;
+  // A group's transformed input takes a quarter of the second-level cache at most.
+  int64_t most = std::max<int64_t>(1, target.l2Bytes / 4 / bytesPerTile);
+  Tile tile = chooseTile(target, {1, tiles, columns, channels});
+  form.tileRows = tile.rows;
+  form.tileVectors = tile.vectors;
+  // Sixteen tiles for one reading of a panel of weights are enough.
+  int64_t rowsAtOnce = std::min<int64_t>(most / tile.rows, llvm::divideCeil(16, tile.rows));
+  form.tilesAtOnce = std::max<int64_t>(1, rowsAtOnce) * tile.rows;
+  int64_t groups = tiles ? llvm::divideCeil(*tiles, form.tilesAtOnce) : itemsWanted;
+  llvm::SmallVector<Panels> panels = splitColumns(columns, tile, target.lanes());
+  int64_t panelCount = 0;
+  for (const Panels &run : panels) panelCount += run.count;
+
+  form.separate = tiles && (groups < itemsWanted / 2 || bytesPerTile * *tiles <= int64_t(target.l2Bytes));
+  form.panelsPerItem = form.separate ? llvm::divideCeil(panelCount, itemsWanted) : panelCount;
+  form.blocks = llvm::divideCeil(panelCount, form.panelsPerItem);
+  form.ranges = std::min(groups, std::max<int64_t>(1, itemsWanted / form.blocks));
+
+  form.interleaved = target.scalarFma ? tile.rows : 1;
+  form.transformedStride = padded(matrices * channels * form.interleaved, target);
+  form.productsStride = padded(matrices * panels.front().width(), target);
+  form.transformedPerItem =
+      form.transformedStride * llvm::divideCeil(form.separate ? *tiles : form.tilesAtOnce, form.interleaved);
+  form.productsPerItem = form.productsStride * form.tilesAtOnce;
+}
+
+}  // namespace
+
+Size winogradTiles(const WinogradForm &form, const Nest &nest) {
+  Size tiles = nest.extents[form.y].ceilDiv(form.outputs) * nest.extents[form.x].ceilDiv(form.outputs);
+  return form.batch < 0 ? tiles : tiles * nest.extents[form.batch];
+}
+
+std::optional<WinogradForm> chooseWinograd(const Step &step, const PlanOptions &options) {
+  if (options.winograd == WinogradMode::Off) return std::nullopt;
+  std::optional<WinogradForm> form = matchWinograd(step);
+  if (!form) return std::nullopt;
+  const TargetDescription &target = options.target;
+  const Nest &nest = step.nest;
+  auto extent = [&](unsigned loop) { return constantOf(nest.extents[loop]).value_or(assumedExtent); };
+  Estimate e{form->batch < 0 ? 1 : constantOf(nest.extents[form->batch]).value_or(1), extent(form->y), extent(form->x),
+             extent(form->channels), extent(form->columns)};
+  double four = winogradCycles(target, e, 4), two = winogradCycles(target, e, 2);
+  form->outputs = four <= two ? 4 : 2;
+  if (options.winograd == WinogradMode::Auto) {
+    double direct = sumCycles(target, 9, double(e.batch) * e.height * e.width, e);
+    // Microcontrollers have no room for larger weights and scratch memory.
+    bool small = target.vectorBits == 0 && target.indexBits == 32;
+    if (small || options.favorMinPeakMemory || std::min(four, two) > 0.9 * direct) return std::nullopt;
+  }
+  choosePieces(*form, nest, options);
+  return form;
+}
+
+void Planner::emitReduction(Step step) {
+  std::optional<WinogradForm> form = chooseWinograd(step, options);
+  if (!form) {
+    emit(std::move(step));
+    return;
+  }
+  auto scratch = [&](int64_t elements) {
+    TensorRef ref;
+    ref.buffer = newBuffer(BufferKind::Arena, Float32Type::get(context()), constant(elements));
+    ref.elementType = ref.buffer->elementType;
+    ref.dims = {constant(elements)};
+    ref.strides = {constant(1)};
+    ref.offset = constant(0);
+    return ref;
+  };
+  form->transformed = scratch(form->separate ? form->transformedPerItem : form->transformedPerItem * form->items());
+  form->products = scratch(form->productsPerItem * form->items());
+  if (form->separate) {
+    Step transform;
+    transform.kind = StepKind::WinogradInput;
+    transform.name = nameOf(step.nest.op) + ".transform";
+    transform.nest = step.nest;
+    transform.nest.inits.clear();
+    transform.nest.inputs.resize(1);
+    transform.winograd = form;
+    transform.winograd->products = {};
+    emit(std::move(transform));
+    // The kernel itself reads what that step leaves behind, and of its first operand nothing.
+    step.nest.inputs[0] = {form->transformed, Sizes(step.nest.extents.size(), constant(0)), constant(0)};
+  }
+  step.winograd = std::move(form);
+  emit(std::move(step));
+}
+
+}  // namespace crosscut
