@@ -256,20 +256,20 @@ static task_run *unqueue(task_device *d, task_run *run) {
 
 // ---- Helping in calls of other threads -------------------------------------------------------------------------------
 
+// Afterwards the run may be gone. A caller that ends the call may sleep until this seat is free.
+static void rise(task_run *run, uint32_t seat) {
+  task_device *d = device_of(run);
+  xcut_ring_rise(&run->ring, seat);
+  if (atomic_load(&d->callers_asleep)) wake(d);
+}
+
 // Seats this thread at `run`. Under the lock, which keeps the run where it is until the thread has left its seat.
 static bool sit(task_run *run, uint32_t seat) {
   if (!atomic_load(&run->active)) return false;
   xcut_ring_sit(&run->ring, seat);
   if (!is_closed(run)) return true;
-  xcut_ring_rise(&run->ring, seat);
+  rise(run, seat);
   return false;
-}
-
-// Afterwards the run may be gone.
-static void rise(task_run *run, uint32_t seat) {
-  task_device *d = device_of(run);
-  xcut_ring_rise(&run->ring, seat);
-  if (atomic_load(&d->callers_asleep)) wake(d);
 }
 
 // Takes part in `run`, where this thread sits, until the call ends, the thread is weary or `until` passes; not for long
