@@ -25,7 +25,7 @@ foreach(line IN LISTS lines)
     list(APPEND defined ${CMAKE_MATCH_1})
   endif()
 endforeach()
-list(REMOVE_ITEM needs ${defined})
+list(REMOVE_ITEM needs ${defined} _GLOBAL_OFFSET_TABLE_)  # the latter is the linker's own
 foreach(kind needs hooks)
   list(REMOVE_DUPLICATES ${kind})
   list(SORT ${kind})
