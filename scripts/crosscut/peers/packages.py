@@ -17,7 +17,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from crosscut import paths
+from crosscut import paths, wheels
 from crosscut.peers.process import ContenderError
 
 LOCK = paths.SOURCE / "scripts" / "requirements-peers.lock"
@@ -113,10 +113,10 @@ def install_venv() -> None:
 
 def pinned(package: str) -> str:
     """The lock file's lines of one package: name, version, hashes."""
-    found = re.search(rf"^{re.escape(package)}==(?:.*\\\n)*.*\n", LOCK.read_text(), re.MULTILINE)
-    if not found:
-        raise ContenderError("prepare", f"{paths.relative(LOCK)} has no {package}")
-    return found.group()
+    try:
+        return wheels.pinned(package, LOCK)
+    except wheels.WheelError as error:
+        raise ContenderError("prepare", f"{paths.relative(LOCK)} has no {package}") from error
 
 
 @dataclass(frozen=True)
