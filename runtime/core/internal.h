@@ -14,8 +14,10 @@
 #include "crosscut/module.h"
 #include "crosscut/session.h"
 
-// Freestanding compilers still expect these from somewhere; the headers that declare them may be missing.
+// Freestanding compilers still expect these from somewhere; the headers that declare them may be missing. A few bytes
+// are copied without a call.
 void *memcpy(void *to, const void *from, size_t bytes);
+#define memcpy __builtin_memcpy
 void *memset(void *to, int value, size_t bytes);
 
 #define XCUT_COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
@@ -36,18 +38,21 @@ void xcut_text_add(xcut_text *text, const char *format, ...) __attribute__((form
 xcut_status xcut_fail(xcut_error *error, xcut_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-// Tells the program's fault hook, where there is one, and returns `status`.
+// Tells the program's fault hook, where there is one, and returns `status`. xcut_failed() has no message to tell, and
+// one argument: a failing check costs no more.
 #if XCUT_GENERIC
 xcut_status xcut_report(xcut_status status, const char *message);
+xcut_status xcut_failed(xcut_status status);
 #else
 static inline xcut_status xcut_report(xcut_status status, const char *message) { return (void)message, status; }
+static inline xcut_status xcut_failed(xcut_status status) { return status; }
 #endif
 
 // Without messages, nothing of them is left in the program; the compiler still checks them.
 #if !XCUT_WITH_MESSAGES
 #define xcut_text_begin(data, bytes) ((xcut_text){data, bytes, 0})
 #define xcut_text_add(...) (0 ? (xcut_text_add)(__VA_ARGS__) : (void)0)
-#define xcut_fail(error, status, ...) (0 ? (xcut_fail)(error, status, __VA_ARGS__) : xcut_report(status, ""))
+#define xcut_fail(error, status, ...) (0 ? (xcut_fail)(error, status, __VA_ARGS__) : xcut_failed(status))
 #endif
 
 bool xcut_same_text(const char *a, const char *b);
@@ -74,8 +79,8 @@ const void *xcut_at(const xcut_offset *field);
 const char *xcut_text_at(const xcut_offset *field);  // "" when absent
 
 // Checks that everything the table at `table_at` refers to lies inside `base` ... `base + bytes` and makes sense.
-// `base` is 16-byte aligned.
-xcut_status xcut_table_check(const uint8_t *base, uint64_t bytes, uint64_t table_at, xcut_error *error);
+// `base` is 16-byte aligned, `bytes` at most SIZE_MAX / 2.
+xcut_status xcut_table_check(const uint8_t *base, size_t bytes, size_t table_at, xcut_error *error);
 
 // Chooses the first variant that the machine can run.
 xcut_status xcut_variant_choose(const xcut_module_table *table, const xcut_cpu *cpu, const xcut_variant **out,
@@ -140,9 +145,6 @@ void xcut_session_execute(xcut_session *session);
 
 // The environment's allocate_output.
 void *xcut_session_allocate_output(xcut_env *env, uint32_t output, uint64_t bytes);
-
-// Index of a kernel of the session's variant, or the number of kernels when it is none.
-uint32_t xcut_session_kernel_index(const xcut_session *session, xcut_kernel_fn kernel);
 
 // ---- loaders/elf/arch ------------------------------------------------------------------------------------------------
 

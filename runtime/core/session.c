@@ -9,36 +9,33 @@ static size_t round_up(size_t value, size_t to) { return (value + to - 1) / to *
 
 // ---- Life ------------------------------------------------------------------------------------------------------------
 
-// Sums the state tensors, each at a multiple of XCUT_ALIGNMENT; false when that does not fit.
-static bool state_size(const xcut_function *function, size_t *bytes) {
-  const xcut_function_info *info = function->info;
-  *bytes = 0;
-  for (uint32_t i = info->input_count + info->output_count; i < tensor_count(info); ++i) {
-    xcut_tensor_description t;
-    if (xcut_function_tensor(function, i, &t)) return false;
-    xcut_value value = {.type = t.type, .rank = t.rank};
-    for (unsigned d = 0; d < t.rank; ++d) value.dims[d] = t.dims[d];
-    size_t one = xcut_value_bytes(&value);
-    if (one > SIZE_MAX / 2 - *bytes) return false;
-    *bytes = round_up(*bytes + one, XCUT_ALIGNMENT);
-  }
-  return true;
+static const xcut_tensor_info *tensors_of(const xcut_function_info *info) { return xcut_at(&info->tensors); }
+
+// Copies a tensor's dimensions out of the table, the open ones as -1.
+static void copy_dims(int64_t *to, const xcut_tensor_info *tensor) {
+  const int64_t *dims = xcut_at(&tensor->dims);
+  for (unsigned d = 0; d < tensor->rank; ++d) to[d] = dims[d];
 }
 
-// Points every tensor at its dims, and state tensors at their memory.
-static void lay_out(xcut_session *session, const xcut_function *function) {
-  size_t state_at = 0;
-  for (uint32_t i = 0; i < tensor_count(session->info); ++i) {
-    session->tensors[i].dims = session->dims[i];
-    xcut_tensor_description t;
-    if (xcut_function_tensor(function, i, &t)) return;
-    for (unsigned d = 0; d < t.rank; ++d) session->dims[i][d] = t.dims[d];
-    if (i < session->info->input_count + session->info->output_count) continue;
-    xcut_value value = {.type = t.type, .rank = t.rank};
-    for (unsigned d = 0; d < t.rank; ++d) value.dims[d] = t.dims[d];
-    session->tensors[i].data = (uint8_t *)session->state + state_at;
-    state_at = round_up(state_at + xcut_value_bytes(&value), XCUT_ALIGNMENT);
+// Points every tensor at its dims, and state tensors at their place in `state`, each at a multiple of XCUT_ALIGNMENT.
+// Returns the bytes of all state; SIZE_MAX when that does not fit. Without `session` that is all it does.
+static size_t lay_out(xcut_session *session, const xcut_function_info *info, uint8_t *state) {
+  size_t state_bytes = 0;
+  for (uint32_t i = 0; i < tensor_count(info); ++i) {
+    const xcut_tensor_info *tensor = tensors_of(info) + i;
+    xcut_value value = {.type = tensor->type, .rank = tensor->rank};
+    copy_dims(value.dims, tensor);
+    if (session) {
+      session->tensors[i].dims = session->dims[i];
+      copy_dims(session->dims[i], tensor);
+    }
+    if (i < info->input_count + info->output_count) continue;
+    if (session) session->tensors[i].data = state + state_bytes;
+    size_t one = xcut_value_bytes(&value);
+    if (one > SIZE_MAX / 2 - state_bytes) return SIZE_MAX;
+    state_bytes = round_up(state_bytes + one, XCUT_ALIGNMENT);
   }
+  return state_bytes;
 }
 
 xcut_status xcut_session_create(const xcut_function *function, xcut_device *device, const xcut_allocator *allocator,
@@ -53,8 +50,8 @@ xcut_status xcut_session_create(const xcut_function *function, xcut_device *devi
     return xcut_fail(error, XCUT_E_UNSUPPORTED, "the module was loaded for inspection only");
   }
   uint64_t tensors = (uint64_t)function->info->input_count + function->info->output_count + function->info->state_count;
-  size_t state_bytes;
-  if (tensors > SIZE_MAX / 512 || !state_size(function, &state_bytes)) {
+  size_t state_bytes = tensors > SIZE_MAX / 512 ? SIZE_MAX : lay_out(NULL, function->info, NULL);
+  if (state_bytes == SIZE_MAX) {
     return xcut_fail(error, XCUT_E_MEMORY, "the session does not fit into memory");
   }
   size_t count = (size_t)tensors;
@@ -86,7 +83,7 @@ xcut_status xcut_session_create(const xcut_function *function, xcut_device *devi
     }
     memset(session->state, 0, state_bytes);
   }
-  lay_out(session, function);
+  lay_out(session, function->info, session->state);
   session->run->session = session;
   session->run->device = device;
   session->run->env.allocate_output = xcut_session_allocate_output;
@@ -142,20 +139,6 @@ xcut_status xcut_session_reset(xcut_session *session, xcut_error *error) {
   return XCUT_OK;
 }
 
-xcut_status xcut_session_measure(xcut_session *session, xcut_kernel_time *times, uint32_t count, xcut_error *error) {
-  if (!xcut_same_text(session->device->name, "local-sync") || !session->device->platform->clock_ns) {
-    return xcut_fail(error, XCUT_E_UNSUPPORTED, "kernels are measured on local-sync, with a clock");
-  }
-  if (times && count != session->module->variant->kernel_count) {
-    return xcut_fail(error, XCUT_E_COUNT, "the module has %u kernels, not %u", session->module->variant->kernel_count,
-                     count);
-  }
-  if (!take(session, XCUT_PHASE_CALL)) return busy(error);
-  session->times = times;
-  give_back(session);
-  return XCUT_OK;
-}
-
 // ---- One call --------------------------------------------------------------------------------------------------------
 
 static xcut_run_fn code_at(const xcut_offset *field) { return (xcut_run_fn)(uintptr_t)xcut_at(field); }
@@ -166,7 +149,7 @@ static xcut_status plan(xcut_session *session, const xcut_value *inputs, uint32_
   xcut_status status = xcut_check_counts(session, inputs, input_count, outputs, output_count, error);
   if (status) return status;
   const xcut_function_info *info = session->info;
-  const xcut_tensor_info *tensors = xcut_at(&info->tensors);
+  const xcut_tensor_info *tensors = tensors_of(info);
   for (uint32_t i = 0; i < input_count; ++i) {
     status = xcut_check_input(info, i, &inputs[i], error);
     if (status == XCUT_OK && inputs[i].data) status = xcut_check_data(info, i, &inputs[i], error);
@@ -176,9 +159,8 @@ static xcut_status plan(xcut_session *session, const xcut_value *inputs, uint32_
   }
   for (uint32_t o = 0; o < output_count; ++o) {
     uint32_t i = input_count + o;
-    const int64_t *dims = xcut_at(&tensors[i].dims);
     session->tensors[i].data = NULL;
-    for (unsigned d = 0; d < tensors[i].rank; ++d) session->dims[i][d] = dims[d];
+    copy_dims(session->dims[i], &tensors[i]);
   }
   xcut_call *call = &session->call;
   memset(call, 0, sizeof *call);
@@ -335,12 +317,4 @@ void *xcut_session_allocate_output(xcut_env *env, uint32_t output, uint64_t byte
   value->bytes = value->data ? (size_t)bytes : 0;
   session->allocated[output] = value->data != NULL;
   return value->data;
-}
-
-uint32_t xcut_session_kernel_index(const xcut_session *session, xcut_kernel_fn kernel) {
-  const xcut_variant *variant = session->module->variant;
-  const xcut_kernel_info *kernels = xcut_at(&variant->kernels);
-  uint32_t i = 0;
-  while (i < variant->kernel_count && (uintptr_t)xcut_at(&kernels[i].function) != (uintptr_t)kernel) ++i;
-  return i;
 }

@@ -6,34 +6,41 @@
 // of a hostile one would cause.
 typedef struct region {
   const uint8_t *base;
-  uint64_t bytes;
-  uint64_t budget;
+  size_t bytes;  // at most SIZE_MAX / 2, so that no sum below wraps around into the image
+  size_t budget;
   bool thumb;  // function offsets carry the Thumb bit
   xcut_error *error;
 } region;
+
+static xcut_status spend(region *r, size_t work) {
+  if (work > r->budget) return xcut_fail(r->error, XCUT_E_IMAGE, "module table: its arrays overlap");
+  r->budget -= work;
+  return XCUT_OK;
+}
+
+// Where `field` points to, from the image's first byte; beyond its end when that is not in the image.
+static size_t target_of(const region *r, const xcut_offset *field) {
+  return (size_t)((const uint8_t *)field - r->base) + (size_t)(ptrdiff_t)*field;
+}
 
 // Resolves `field` to `count` elements (fewer than 2^34) of `element` bytes. Alignments are powers of two.
 static xcut_status follow(region *r, const xcut_offset *field, uint64_t count, size_t element, size_t alignment,
                           const char *what, const void **out) {
   *out = NULL;
-  uint64_t field_at = (uint64_t)((const uint8_t *)field - r->base);
   if (*field == 0) {
     if (count == 0) return XCUT_OK;
     return xcut_fail(r->error, XCUT_E_IMAGE, "module table: %s are missing", what);
   }
-  int64_t at = (int64_t)field_at + *field;
-  if (at < 0 || (uint64_t)at > r->bytes || count * element > r->bytes - (uint64_t)at) {
+  size_t at = target_of(r, field);
+  if (at > r->bytes || count * element > r->bytes - at) {
     return xcut_fail(r->error, XCUT_E_IMAGE, "module table: %s lie outside the image", what);
   }
-  if (((uint64_t)at & (alignment - 1)) != 0) {
+  if ((at & (alignment - 1)) != 0) {
     return xcut_fail(r->error, XCUT_E_IMAGE, "module table: %s at 0x%llx are not %zu-byte aligned", what,
                      (unsigned long long)at, alignment);
   }
-  uint64_t work = count * element + 1;
-  if (work > r->budget) return xcut_fail(r->error, XCUT_E_IMAGE, "module table: its arrays overlap");
-  r->budget -= work;
   *out = r->base + at;
-  return XCUT_OK;
+  return spend(r, (size_t)count * element + 1);
 }
 
 static xcut_status check_string(region *r, const xcut_offset *field, const char *what) {
@@ -45,19 +52,13 @@ static xcut_status check_string(region *r, const xcut_offset *field, const char 
   const uint8_t *p = start;
   while (p < end && *p) ++p;
   if (p == end) return xcut_fail(r->error, XCUT_E_IMAGE, "module table: %s do not end inside the image", what);
-  uint64_t work = (uint64_t)(p - (const uint8_t *)start);
-  if (work > r->budget) return xcut_fail(r->error, XCUT_E_IMAGE, "module table: its arrays overlap");
-  r->budget -= work;
-  return XCUT_OK;
+  return spend(r, (size_t)(p - (const uint8_t *)start));
 }
 
 static xcut_status check_code(region *r, const xcut_offset *field, const char *what) {
-  uint64_t field_at = (uint64_t)((const uint8_t *)field - r->base);
-  int64_t at = (int64_t)field_at + *field;
-  if (r->thumb) at &= ~INT64_C(1);
-  if (at < 0 || (uint64_t)at >= r->bytes) {
-    return xcut_fail(r->error, XCUT_E_IMAGE, "module table: %s lies outside the code", what);
-  }
+  size_t at = target_of(r, field);
+  if (r->thumb) at &= ~(size_t)1;
+  if (at >= r->bytes) return xcut_fail(r->error, XCUT_E_IMAGE, "module table: %s lies outside the code", what);
   return XCUT_OK;
 }
 
@@ -155,7 +156,7 @@ static xcut_status check_variant(region *r, const xcut_module_table *table, cons
   return check_entries(r, table, variant);
 }
 
-xcut_status xcut_table_check(const uint8_t *base, uint64_t bytes, uint64_t table_at, xcut_error *error) {
+xcut_status xcut_table_check(const uint8_t *base, size_t bytes, size_t table_at, xcut_error *error) {
   if (table_at > bytes || bytes - table_at < sizeof(xcut_module_table)) {
     return xcut_fail(error, XCUT_E_IMAGE, "module table lies outside the image");
   }
@@ -169,7 +170,7 @@ xcut_status xcut_table_check(const uint8_t *base, uint64_t bytes, uint64_t table
   if (table->table_bytes < sizeof(xcut_module_table) || table->table_bytes > bytes - table_at) {
     return xcut_fail(error, XCUT_E_IMAGE, "module table has %u bytes", table->table_bytes);
   }
-  region r = {base, bytes, 64 * bytes, table->arch == XCUT_ARCH_ARM, error};
+  region r = {base, bytes, bytes > SIZE_MAX / 64 ? SIZE_MAX : 64 * bytes, table->arch == XCUT_ARCH_ARM, error};
   xcut_status status = check_string(&r, &table->triple, "triple");
   if (status == XCUT_OK) status = check_string(&r, &table->source_name, "source name");
   if (status == XCUT_OK) status = check_string(&r, &table->compiler, "compiler name");

@@ -4,22 +4,10 @@
 
 static xcut_token run_kernel(xcut_env *env, xcut_kernel_fn kernel, const void *args, uint32_t count,
                              const xcut_token *after, uint32_t after_count) {
+  (void)env;
   (void)after;  // earlier work is done
   (void)after_count;
-  xcut_session *session = ((xcut_run *)env)->session;
-  if (!session->times) {
-    kernel(args, 0, count);
-    return 0;
-  }
-  const xcut_platform *platform = session->device->platform;
-  uint64_t start = platform->clock_ns(platform->self);
   kernel(args, 0, count);
-  uint64_t end = platform->clock_ns(platform->self);
-  uint32_t index = xcut_session_kernel_index(session, kernel);
-  if (index < session->module->variant->kernel_count) {
-    session->times[index].calls += 1;
-    session->times[index].nanoseconds += end - start;
-  }
   return 0;
 }
 
@@ -62,5 +50,49 @@ xcut_status xcut_device_create_sync(const xcut_device_options *options, xcut_dev
   if (!device) return xcut_fail(error, XCUT_E_MEMORY, "no memory for a device");
   *device = (xcut_device){&kSyncOps, "local-sync", options->allocator, options->platform, 1};
   *out = device;
+  return XCUT_OK;
+}
+
+// ---- Times of kernels: in no image whose program does not ask for them -----------------------------------------------
+
+// Index of a kernel of the session's variant, or the number of kernels when it is none.
+static uint32_t kernel_index(const xcut_variant *variant, xcut_kernel_fn kernel) {
+  const xcut_kernel_info *kernels = xcut_at(&variant->kernels);
+  uint32_t i = 0;
+  while (i < variant->kernel_count && (uintptr_t)xcut_at(&kernels[i].function) != (uintptr_t)kernel) ++i;
+  return i;
+}
+
+static xcut_token time_kernel(xcut_env *env, xcut_kernel_fn kernel, const void *args, uint32_t count,
+                              const xcut_token *after, uint32_t after_count) {
+  (void)after;
+  (void)after_count;
+  xcut_session *session = ((xcut_run *)env)->session;
+  const xcut_platform *platform = session->device->platform;
+  uint64_t start = platform->clock_ns(platform->self);
+  kernel(args, 0, count);
+  uint64_t end = platform->clock_ns(platform->self);
+  uint32_t index = kernel_index(session->module->variant, kernel);
+  if (index < session->module->variant->kernel_count) {
+    session->times[index].calls += 1;
+    session->times[index].nanoseconds += end - start;
+  }
+  return 0;
+}
+
+xcut_status xcut_session_measure(xcut_session *session, xcut_kernel_time *times, uint32_t count, xcut_error *error) {
+  if (session->device->ops != &kSyncOps || !session->device->platform->clock_ns) {
+    return xcut_fail(error, XCUT_E_UNSUPPORTED, "kernels are measured on local-sync, with a clock");
+  }
+  if (times && count != session->module->variant->kernel_count) {
+    return xcut_fail(error, XCUT_E_COUNT, "the module has %u kernels, not %u", session->module->variant->kernel_count,
+                     count);
+  }
+  if (!xcut_phase_take(&session->phase, XCUT_PHASE_CALL)) {
+    return xcut_fail(error, XCUT_E_BUSY, "the session runs another call");
+  }
+  session->times = times;
+  session->run->env.dispatch = times ? time_kernel : run_kernel;
+  xcut_phase_set(&session->phase, XCUT_PHASE_IDLE);
   return XCUT_OK;
 }

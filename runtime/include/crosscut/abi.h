@@ -215,10 +215,10 @@ typedef struct xcut_module_table {
 // Checksum of module images: detects every change of one 32-bit word. `image` may have any alignment; a last partial
 // word is padded with zero bytes. Words are read in little-endian order on every machine. `table_checksum_at` is the
 // offset of xcut_module_table.checksum, a multiple of 4, whose word counts as zero.
-static inline uint32_t xcut_checksum(const void *image, uint64_t bytes, uint64_t table_checksum_at) {
+static inline uint32_t xcut_checksum(const void *image, size_t bytes, size_t table_checksum_at) {
   const uint8_t *p = (const uint8_t *)image;
   uint32_t hash = UINT32_C(0x811c9dc5);
-  for (uint64_t at = 0; at < bytes; at += 4) {
+  for (size_t at = 0; at < bytes; at += 4) {
     uint32_t word = 0;
     for (unsigned i = 0; i < 4 && at + i < bytes; ++i) word |= (uint32_t)p[at + i] << (8 * i);
     if (at == table_checksum_at) word = 0;

@@ -24,16 +24,23 @@ enum {
   kRead = 4,
 };
 
+// What headers say of places and sizes: 64 bits, where modules of either class are read.
+#if XCUT_WITH_FOREIGN
+typedef uint64_t word;
+#else
+typedef uintptr_t word;
+#endif
+
 // The fields of the file and program headers, of either class.
 typedef struct header {
   uint16_t type, machine, header_bytes, entry_bytes, segments;
   uint32_t version;
-  uint64_t entry, segments_at;
+  word entry, segments_at;
 } header;
 
 typedef struct segment {
   uint32_t type, flags;
-  uint64_t offset, address, file_bytes, memory_bytes;
+  word offset, address, file_bytes, memory_bytes;
 } segment;
 
 static bool machine_is_little(void) {
@@ -60,29 +67,30 @@ static uint64_t get64(const uint8_t *p) {
   return v;
 }
 
+static word get_word(const uint8_t *p, bool wide) { return wide ? (word)get64(p) : get32(p); }
+
+// Constant where modules of another word size are not read.
+static bool is_wide(const uint8_t *image) { return XCUT_WITH_FOREIGN ? image[4] == kClass64 : sizeof(void *) == 8; }
+
 static void read_header(const uint8_t *p, bool wide, header *h) {
   *h = (header){.type = get16(p + 16), .machine = get16(p + 18), .version = get32(p + 20)};
-  if (wide) {
-    h->entry = get64(p + 24);
-    h->segments_at = get64(p + 32);
-    h->header_bytes = get16(p + 52);
-    h->entry_bytes = get16(p + 54);
-    h->segments = get16(p + 56);
-  } else {
-    h->entry = get32(p + 24);
-    h->segments_at = get32(p + 28);
-    h->header_bytes = get16(p + 40);
-    h->entry_bytes = get16(p + 42);
-    h->segments = get16(p + 44);
-  }
+  h->entry = get_word(p + 24, wide);
+  h->segments_at = get_word(p + (wide ? 32 : 28), wide);
+  const uint8_t *counts = p + (wide ? 52 : 40);
+  h->header_bytes = get16(counts);
+  h->entry_bytes = get16(counts + 2);
+  h->segments = get16(counts + 4);
 }
 
 static void read_segment(const uint8_t *p, bool wide, segment *s) {
-  if (wide) {
-    *s = (segment){get32(p), get32(p + 4), get64(p + 8), get64(p + 16), get64(p + 32), get64(p + 40)};
-  } else {
-    *s = (segment){get32(p), get32(p + 24), get32(p + 4), get32(p + 8), get32(p + 16), get32(p + 20)};
-  }
+  unsigned size = wide ? 8 : 4;
+  const uint8_t *words = p + size;  // offset, address, another address, bytes in the file, in memory
+  *s = (segment){get32(p),
+                 get32(p + (wide ? 4 : 24)),
+                 get_word(words, wide),
+                 get_word(words + size, wide),
+                 get_word(words + 3 * size, wide),
+                 get_word(words + 4 * size, wide)};
 }
 
 static uint32_t arch_of(uint16_t machine, bool wide) {
@@ -96,7 +104,7 @@ static uint32_t arch_of(uint16_t machine, bool wide) {
   }
 }
 
-static xcut_status check_header(const uint8_t *image, uint64_t bytes, bool *wide, header *h, xcut_error *error) {
+static xcut_status check_header(const uint8_t *image, size_t bytes, header *h, xcut_error *error) {
   if (bytes < 52) return xcut_fail(error, XCUT_E_IMAGE, "truncated: %llu bytes", (unsigned long long)bytes);
   if (image[0] != 0x7f || image[1] != 'E' || image[2] != 'L' || image[3] != 'F')
     return xcut_fail(error, XCUT_E_IMAGE, "not a module: no ELF header");
@@ -110,28 +118,28 @@ static xcut_status check_header(const uint8_t *image, uint64_t bytes, bool *wide
     return xcut_fail(error, XCUT_E_TARGET, "module is %s-endian, this machine is not",
                      image[5] == kLittle ? "little" : "big");
   }
-  *wide = XCUT_WITH_FOREIGN ? image[4] == kClass64 : sizeof(void *) == 8;
-  if (*wide && bytes < 64) return xcut_fail(error, XCUT_E_IMAGE, "truncated: %llu bytes", (unsigned long long)bytes);
-  read_header(image, *wide, h);
+  bool wide = is_wide(image);
+  if (wide && bytes < 64) return xcut_fail(error, XCUT_E_IMAGE, "truncated: %llu bytes", (unsigned long long)bytes);
+  read_header(image, wide, h);
   if (h->type != kTypeShared) return xcut_fail(error, XCUT_E_IMAGE, "not a shared object (ELF type %u)", h->type);
   if (h->version != 1) return xcut_fail(error, XCUT_E_IMAGE, "unknown ELF version");
-  unsigned size = *wide ? 56 : 32;
-  if (h->header_bytes != (*wide ? 64 : 52) || h->entry_bytes != size) {
+  unsigned size = wide ? 56 : 32;
+  if (h->header_bytes != (wide ? 64 : 52) || h->entry_bytes != size) {
     return xcut_fail(error, XCUT_E_IMAGE, "ELF headers of unknown size");
   }
-  if (h->segments == 0 || h->segments_at > bytes || bytes - h->segments_at < (uint64_t)h->segments * size) {
+  if (h->segments == 0 || h->segments_at > bytes || bytes - h->segments_at < (size_t)h->segments * size) {
     return xcut_fail(error, XCUT_E_IMAGE, "truncated: program headers lie outside the file");
   }
   return XCUT_OK;
 }
 
 // A dynamic section may be there (every linker writes one) but must not ask for anything.
-static xcut_status check_dynamic(const uint8_t *image, const segment *s, bool wide, xcut_error *error) {
-  unsigned size = wide ? 16 : 8;
-  for (uint64_t at = 0; at + size <= s->file_bytes; at += size) {
-    const uint8_t *p = image + s->offset + at;
-    uint64_t tag = wide ? get64(p) : get32(p);
-    uint64_t value = wide ? get64(p + 8) : get32(p + 4);
+static xcut_status check_dynamic(const uint8_t *image, const segment *s, xcut_error *error) {
+  bool wide = is_wide(image);
+  unsigned size = wide ? 8 : 4;
+  const uint8_t *p = image + s->offset, *end = p + s->file_bytes;
+  for (; (size_t)(end - p) >= 2 * size; p += 2 * size) {
+    word tag = get_word(p, wide), value = get_word(p + size, wide);
     switch (tag) {
       case 0: return XCUT_OK;
       case 1:  // DT_NEEDED
@@ -156,13 +164,12 @@ static xcut_status check_dynamic(const uint8_t *image, const segment *s, bool wi
   return xcut_fail(error, XCUT_E_IMAGE, "the dynamic section does not end");
 }
 
-static xcut_status check_segments(const uint8_t *image, uint64_t bytes, bool wide, const header *h, segment *load,
+static xcut_status check_segments(const uint8_t *image, size_t bytes, const header *h, segment *load,
                                   xcut_error *error) {
-  unsigned size = wide ? 56 : 32;
-  bool found = false;
+  bool found = false, wide = is_wide(image);
   for (unsigned i = 0; i < h->segments; ++i) {
     segment s;
-    read_segment(image + h->segments_at + (uint64_t)i * size, wide, &s);
+    read_segment(image + h->segments_at + (size_t)i * h->entry_bytes, wide, &s);
     if (s.type == kSegmentInterp) return xcut_fail(error, XCUT_E_IMAGE, "module is a program (it has PT_INTERP)");
     if (s.type == kSegmentTls) return xcut_fail(error, XCUT_E_IMAGE, "module has thread-local storage");
     if (s.type != kSegmentLoad && s.type != kSegmentDynamic) continue;
@@ -170,7 +177,7 @@ static xcut_status check_segments(const uint8_t *image, uint64_t bytes, bool wid
       return xcut_fail(error, XCUT_E_IMAGE, "truncated: segment %u lies outside the file", i);
     }
     if (s.type == kSegmentDynamic) {
-      xcut_status status = check_dynamic(image, &s, wide, error);
+      xcut_status status = check_dynamic(image, &s, error);
       if (status) return status;
       continue;
     }
@@ -186,7 +193,7 @@ static xcut_status check_segments(const uint8_t *image, uint64_t bytes, bool wid
   return XCUT_OK;
 }
 
-static xcut_status check_table(const uint8_t *image, uint64_t bytes, const xcut_elf_image *elf, xcut_error *error) {
+static xcut_status check_table(const uint8_t *image, size_t bytes, const xcut_elf_image *elf, xcut_error *error) {
   xcut_status status = xcut_table_check(image, elf->segment_bytes, elf->table_at, error);
   if (status) return status;
   const xcut_module_table *table = (const xcut_module_table *)(const void *)(image + elf->table_at);
@@ -203,7 +210,7 @@ static xcut_status check_table(const uint8_t *image, uint64_t bytes, const xcut_
 }
 
 // The checksum comes first, so that damage is called damage; only its own fields are read before.
-static xcut_status check_checksum(const uint8_t *image, uint64_t bytes, const xcut_elf_image *elf, xcut_error *error) {
+static xcut_status check_checksum(const uint8_t *image, size_t bytes, const xcut_elf_image *elf, xcut_error *error) {
   if (elf->table_at % 8 != 0 || elf->table_at > elf->segment_bytes ||
       elf->segment_bytes - elf->table_at < sizeof(xcut_module_table)) {
     return xcut_fail(error, XCUT_E_IMAGE, "not a Crosscut module: no module table at the entry address");
@@ -220,25 +227,24 @@ static xcut_status check_checksum(const uint8_t *image, uint64_t bytes, const xc
   uint64_t checked = get64(table + offsetof(xcut_module_table, checked_bytes));
   if (checked < elf->segment_bytes) return xcut_fail(error, XCUT_E_IMAGE, "the checksum does not cover the code");
   if (checked > bytes) return xcut_fail(error, XCUT_E_IMAGE, "truncated: the checksum covers more than the file");
-  uint64_t at = elf->table_at + offsetof(xcut_module_table, checksum);
-  if (xcut_checksum(image, checked, at) != get32(image + at)) {
+  size_t at = elf->table_at + offsetof(xcut_module_table, checksum);
+  if (xcut_checksum(image, (size_t)checked, at) != get32(image + at)) {
     return xcut_fail(error, XCUT_E_IMAGE, "checksum differs: the module was changed or damaged");
   }
   return XCUT_OK;
 }
 
-xcut_status xcut_elf_check(const uint8_t *image, uint64_t bytes, xcut_elf_image *out, xcut_error *error) {
-  bool wide = false;
+xcut_status xcut_elf_check(const uint8_t *image, size_t bytes, xcut_elf_image *out, xcut_error *error) {
   header h = {0};
   segment load = {0};
-  xcut_status status = check_header(image, bytes, &wide, &h, error);
-  if (status == XCUT_OK) status = check_segments(image, bytes, wide, &h, &load, error);
+  xcut_status status = check_header(image, bytes, &h, error);
+  if (status == XCUT_OK) status = check_segments(image, bytes, &h, &load, error);
   if (status) return status;
-  *out = (xcut_elf_image){arch_of(h.machine, wide), load.file_bytes, 0};
+  *out = (xcut_elf_image){arch_of(h.machine, is_wide(image)), (size_t)load.file_bytes, 0};
   if (h.entry < load.address || h.entry - load.address >= load.file_bytes) {
     return xcut_fail(error, XCUT_E_IMAGE, "not a Crosscut module: no module table at the entry address");
   }
-  out->table_at = h.entry - load.address;
+  out->table_at = (size_t)(h.entry - load.address);
   if (out->arch == XCUT_ARCH_OTHER) {
     return xcut_fail(error, XCUT_E_TARGET, "module is for an unknown machine (ELF machine %u)", h.machine);
   }

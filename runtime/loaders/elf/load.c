@@ -113,8 +113,8 @@ xcut_status xcut_module_load(const void *image, size_t image_bytes, const xcut_l
                              xcut_error *error) {
   xcut_status status = check_options(options, out, error);
   if (status) return status;
-  if (!image || (uintptr_t)image % 16 != 0) {
-    return xcut_fail(error, XCUT_E_ARGUMENT, "the image is null or not 16-byte aligned");
+  if (!image || (uintptr_t)image % 16 != 0 || image_bytes > SIZE_MAX / 2) {
+    return xcut_fail(error, XCUT_E_ARGUMENT, "the image is null, not 16-byte aligned or larger than memory");
   }
   xcut_elf_image elf;
   status = xcut_elf_check(image, image_bytes, &elf, error);
