@@ -39,6 +39,9 @@ export(EXPORT CrosscutTools NAMESPACE crosscut:: FILE CrosscutTools.cmake)
 install(DIRECTORY runtime/include/crosscut TYPE INCLUDE)
 install(DIRECTORY toolchains DESTINATION ${CMAKE_INSTALL_DATADIR}/crosscut
   PATTERN test EXCLUDE PATTERN CMakeLists.txt EXCLUDE)
+# What a bare-metal project compiles for itself.
+install(DIRECTORY runtime DESTINATION ${CMAKE_INSTALL_DATADIR}/crosscut
+  PATTERN test EXCLUDE PATTERN fuzz EXCLUDE PATTERN samples EXCLUDE PATTERN tools EXCLUDE)
 install(FILES cmake/AddModel.cmake DESTINATION ${platform_dir})
 
 # crosscut_write_config(<folder> <install destination or empty>): the paths as they are in that tree.
@@ -50,13 +53,14 @@ function(crosscut_write_config folder destination)
   endif()
   configure_package_config_file(cmake/CrosscutConfig.cmake.in ${folder}/CrosscutConfig.cmake
     INSTALL_DESTINATION ${destination} ${install_prefix}
-    PATH_VARS CROSSCUT_TOOLCHAIN_DIR CROSSCUT_PLATFORM_ROOT CROSSCUT_CMAKE_DIR)
+    PATH_VARS CROSSCUT_TOOLCHAIN_DIR CROSSCUT_RUNTIME_DIR CROSSCUT_PLATFORM_ROOT CROSSCUT_CMAKE_DIR)
   write_basic_package_version_file(${folder}/CrosscutConfigVersion.cmake COMPATIBILITY SameMinorVersion
     ARCH_INDEPENDENT)  # a 32-bit project uses the tools of a 64-bit host
 endfunction()
 
 set(CROSSCUT_HOST_PLATFORM ${CMAKE_SYSTEM_PROCESSOR}-linux)
 set(CROSSCUT_TOOLCHAIN_DIR ${CMAKE_INSTALL_DATADIR}/crosscut/toolchains)
+set(CROSSCUT_RUNTIME_DIR ${CMAKE_INSTALL_DATADIR}/crosscut/runtime)
 set(CROSSCUT_PLATFORM_ROOT ${CMAKE_INSTALL_LIBDIR}/crosscut)
 set(CROSSCUT_CMAKE_DIR ${platform_dir})
 crosscut_write_config(${CMAKE_BINARY_DIR}/install-config ${platform_dir})
@@ -64,6 +68,7 @@ install(FILES ${CMAKE_BINARY_DIR}/install-config/CrosscutConfig.cmake
   ${CMAKE_BINARY_DIR}/install-config/CrosscutConfigVersion.cmake DESTINATION ${platform_dir})
 
 set(CROSSCUT_TOOLCHAIN_DIR ${CMAKE_SOURCE_DIR}/toolchains)
+set(CROSSCUT_RUNTIME_DIR ${CMAKE_SOURCE_DIR}/runtime)
 set(CROSSCUT_PLATFORM_ROOT ${CROSSCUT_SUBBUILD_ROOT})
 set(CROSSCUT_CMAKE_DIR ${CMAKE_SOURCE_DIR}/cmake)
 crosscut_write_config(${CMAKE_BINARY_DIR} "")

@@ -1,17 +1,17 @@
 // A module through the runtime, where it lies in flash or, with COPY, from RAM; then the same model statically linked,
 // which must give the same bits. MODEL is the model's name, MODEL_RUN its C function.
 #include <board.h>
+#include <crosscut/embed.h>
 #include <crosscut/generic.h>
 #include <crosscut/runtime.h>
 
-#include "blob.h"
 #include "check.h"
 #include MODEL_HEADER
 
-BLOB(module, MODULE);
-BLOB(input, DATA "/" MODEL ".input");
-BLOB(least, DATA "/" MODEL ".least");
-BLOB(most, DATA "/" MODEL ".most");
+XCUT_EMBED(module, MODULE, ".modules");
+XCUT_EMBED(input, DATA "/" MODEL ".input", ".modules");
+XCUT_EMBED(least, DATA "/" MODEL ".least", ".modules");
+XCUT_EMBED(most, DATA "/" MODEL ".most", ".modules");
 
 static _Alignas(64) uint8_t memory[MEMORY_BYTES];
 static _Alignas(64) uint8_t arena[MODEL_ARENA_BYTES + 64];

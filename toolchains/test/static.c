@@ -1,17 +1,17 @@
 // Two statically linked models, called twice each, on memory that holds garbage.
 #include <board.h>
+#include <crosscut/embed.h>
 
-#include "blob.h"
 #include "check.h"
 #include "simple.h"
 #include "tiny.h"
 
-BLOB(simple_input, DATA "/simple.input");
-BLOB(simple_least, DATA "/simple.least");
-BLOB(simple_most, DATA "/simple.most");
-BLOB(tiny_input, DATA "/tiny.input");
-BLOB(tiny_least, DATA "/tiny.least");
-BLOB(tiny_most, DATA "/tiny.most");
+XCUT_EMBED(simple_input, DATA "/simple.input", ".modules");
+XCUT_EMBED(simple_least, DATA "/simple.least", ".modules");
+XCUT_EMBED(simple_most, DATA "/simple.most", ".modules");
+XCUT_EMBED(tiny_input, DATA "/tiny.input", ".modules");
+XCUT_EMBED(tiny_least, DATA "/tiny.least", ".modules");
+XCUT_EMBED(tiny_most, DATA "/tiny.most", ".modules");
 
 static SIMPLE_ALIGNED unsigned char arena[SIMPLE_ARENA_BYTES + 64];
 static float y[SIMPLE_Y_ELEMENTS + 1], z[TINY_RESULT0_ELEMENTS + 1];

@@ -14,6 +14,13 @@ build()
 run_tests()
 check(output MATCHES "100% tests passed, 0 tests failed out of 2")
 
+# A bare-metal project compiles the installed runtime.
+set(board ${CMAKE_CURRENT_LIST_DIR}/../../../runtime/samples/own_board)
+run(succeeds ${CMAKE_COMMAND} -G ${GENERATOR} -S ${board} -B ${BINARY}/board --toolchain ${board}/toolchain.cmake
+  -DCrosscut_DIR=${CROSSCUT_BUILD})
+run(succeeds ${CMAKE_COMMAND} --build ${BINARY}/board)
+run(succeeds ${CMAKE_CTEST_COMMAND} --test-dir ${BINARY}/board --no-tests=error)
+
 # Another compiler compiles every model again.
 file(TOUCH ${BINARY}/prefix/bin/crosscut-compile)
 build()

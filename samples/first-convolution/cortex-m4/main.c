@@ -1,4 +1,5 @@
 // Runs a compiled model in place, from flash, with memory from one block, and compares its output.
+#include <crosscut/embed.h>
 #include <crosscut/runtime.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -6,7 +7,9 @@
 
 #include <board.h>
 
-extern const uint8_t module[], module_end[], input[], input_end[], expected[], expected_end[];
+XCUT_EMBED(module, MODULE, ".rodata.module");
+XCUT_EMBED(input, INPUT, ".rodata.input");
+XCUT_EMBED(expected, EXPECTED, ".rodata.expected");
 
 static uint8_t memory[2u << 20] __attribute__((aligned(64)));
 static float output[65536] __attribute__((aligned(64)));
