@@ -1,0 +1,7 @@
+#ifndef START_H
+#define START_H
+
+void reset(void);
+void print(const char *text);
+
+#endif  // START_H
