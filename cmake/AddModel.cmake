@@ -19,8 +19,9 @@ include_guard(GLOBAL)
   ``PLATFORMS``  several at once: one target <name>-<platform> each, and <name> for all of them.
   ``CPU``        a CPU of LLVM's, ``host`` or ``generic``; default: this machine's, or the platform's.
   ``FORMAT``     ``elf``: a module that the runtime loads (the default). ``static``: a library: programs link the target
-                 <name>, include "<name>.h" and call <name>_run(); nothing is loaded, and no runtime is needed. Letters
-                 that a C identifier lacks become '_' in functions.
+                 <name>, include "<name>.h" and call <name>_run(); nothing is loaded, and no runtime is needed. Where
+                 the model leaves sizes open, <name>_plan() says before how much working memory a call takes.
+                 Letters that a C identifier lacks become '_' in functions.
   ``ABI``        with static: how the program passes floats, as the compilers' -mfloat-abi or -mabi have it; default: as
                  the target's triple says.
   ``WEIGHTS_SECTION``  with static: the section of the weights; default: .rodata.<name>_weights.

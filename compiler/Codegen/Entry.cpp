@@ -62,6 +62,7 @@ class EntryBuilder {
   IntegerType indexType;  // sizes are computed in 64 bit everywhere: no shape that a caller asks for wraps around
   Value call, tensors;
   llvm::DenseMap<Value, Value> hostValues;
+  llvm::SmallSetVector<unsigned, 4> readInputs;  // whose elements the function at hand loads
 };
 
 LLVM::LLVMFuncOp EntryBuilder::begin(llvm::StringRef name) {
@@ -71,6 +72,7 @@ LLVM::LLVMFuncOp EntryBuilder::begin(llvm::StringRef name) {
   Block *entry = function.addEntryBlock(b);
   b.setInsertionPointToStart(entry);
   hostValues.clear();
+  readInputs.clear();
   call = entry->getArgument(0);
   tensors = loadPointer(gep(call, offsetof(xcut_call, tensors)));
   return function;
@@ -105,6 +107,7 @@ llvm::Expected<Value> EntryBuilder::hostValue(Value value) {
     auto argument = dyn_cast<BlockArgument>(source);
     if (!argument) return llvm::createStringError("a shape or index that depends on computed data is not supported");
     auto type = cast<RankedTensorType>(source.getType());
+    readInputs.insert(argument.getArgNumber());
     Value data = loadPointer(gep(tensor(argument.getArgNumber()), offsetof(xcut_tensor, data)));
     Type element = type.getElementType();
     Value at = c(0);
@@ -378,6 +381,7 @@ llvm::Error EntryBuilder::makePlan(llvm::StringRef name) {
   });
   if (!result) return result.takeError();
   LLVM::ReturnOp::create(b, loc, ValueRange{*result});
+  plan.info.planReads.assign(readInputs.begin(), readInputs.end());
   return llvm::Error::success();
 }
 

@@ -27,9 +27,10 @@ struct KernelInfo {
 struct FunctionInfo {
   std::string name;
   std::vector<TensorInfo> inputs, outputs;
-  std::string runSymbol;    // func.func @run(%call: !llvm.ptr) -> i32: a xcut_run_fn
-  std::string planSymbol;   // likewise; empty when every shape is static
-  uint64_t arenaBytes = 0;  // or XCUT_ARENA_DYNAMIC
+  std::string runSymbol;            // func.func @run(%call: !llvm.ptr) -> i32: a xcut_run_fn
+  std::string planSymbol;           // likewise; empty when every shape is static
+  std::vector<unsigned> planReads;  // inputs whose values plan needs, not their dimensions alone
+  uint64_t arenaBytes = 0;          // or XCUT_ARENA_DYNAMIC
 };
 
 // A compiled model before emission. `code` holds func.func in the dialects func, scf, cf, arith, math, vector (1-D,

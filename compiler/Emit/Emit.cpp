@@ -40,11 +40,7 @@ Error emitModule(Program &program, const TargetSpec &spec, const EmitOptions &op
   DataLayout layout = (*machine)->createDataLayout();
   bool isStatic = options.format == Format::Static;
   StaticInterface interface;
-  if (isStatic) {
-    Expected<StaticInterface> named = staticInterface(program, options.name);
-    if (!named) return named.takeError();
-    interface = std::move(*named);
-  }
+  if (isStatic) interface = staticInterface(program, options.name);
 
   if (Error error = lowerToLLVMDialect(program, spec, layout, options.optLevel)) return error;
   if (options.debugSymbols) addDebugInfo(program);

@@ -29,39 +29,118 @@ static std::string localName(const StaticInterface &interface, StringRef name) {
 
 // ---- The C functions -----------------------------------------------------------------------------------------------
 
-// int symbol(inputs..., outputs..., arena): fills an xcut_call without environment and hands it to `run`.
-static void addCFunction(Module &module, const StaticFunction &function, const FunctionInfo &info, Function &run,
-                         Constant *weights) {
-  LLVMContext &context = module.getContext();
-  IRBuilder<> b(context);
-  Type *pointer = b.getPtrTy(), *bytes = b.getInt8Ty();
-  size_t count = function.inputs.size() + function.outputs.size();
-  auto *type = FunctionType::get(b.getInt32Ty(), std::vector<Type *>(count + 1, pointer), false);
-  Function *c = Function::Create(type, GlobalValue::ExternalLinkage, function.symbol, module);
-  c->copyAttributesFrom(&run);
-  c->removeFnAttr(Attribute::AlwaysInline);
-  c->addRetAttr(Attribute::SExt);  // as the ABI of most 64-bit targets has it for int
-  b.SetInsertPoint(BasicBlock::Create(context, "", c));
-
-  AllocaInst *call = b.CreateAlloca(ArrayType::get(bytes, sizeof(xcut_call)));
-  AllocaInst *tensors = b.CreateAlloca(ArrayType::get(bytes, std::max<size_t>(1, count) * sizeof(xcut_tensor)));
-  call->setAlignment(Align(8));
-  tensors->setAlignment(Align(8));
-  auto store = [&](Value *base, uint64_t offset, Value *value) {
-    b.CreateAlignedStore(value, b.CreateConstInBoundsGEP1_32(bytes, base, offset), MaybeAlign(8));
-  };
-  Constant *null = ConstantPointerNull::get(b.getPtrTy());
-  store(call, offsetof(xcut_call, env), null);
-  store(call, offsetof(xcut_call, weights), weights ? weights : null);
-  store(call, offsetof(xcut_call, arena), c->getArg(count));
-  store(call, offsetof(xcut_call, tensors), tensors);
-  store(call, offsetof(xcut_call, arena_bytes), b.getInt64(info.arenaBytes));
-  for (size_t i = 0; i < count; ++i) {
-    store(tensors, i * sizeof(xcut_tensor) + offsetof(xcut_tensor, data), c->getArg(i));
-    store(tensors, i * sizeof(xcut_tensor) + offsetof(xcut_tensor, dims), null);
+// Builds a C function around an entry point: an xcut_call without environment, filled in from parameters.
+class CFunction {
+ public:
+  CFunction(Module &module, const StaticFunction &function, Function &entry) : b(module.getContext()), entry(entry) {
+    for (const auto *side : {&function.inputs, &function.outputs})
+      for (const StaticTensor &tensor : *side) tensors.push_back(&tensor);
+    inputs = function.inputs.size();
+    // Inside the C function the call record is known, and what is between it and the kernels goes away.
+    entry.setVisibility(GlobalValue::DefaultVisibility);
+    entry.setLinkage(GlobalValue::InternalLinkage);
+    entry.addFnAttr(Attribute::AlwaysInline);
   }
-  b.CreateRet(b.CreateCall(&run, {call}));
-}
+
+  // int symbol(inputs..., outputs..., arena), or where sizes are open, each tensor's dimensions behind it and
+  // arena_bytes behind arena.
+  void makeRun(const StaticFunction &function, const FunctionInfo &info, Constant *weights) {
+    std::vector<Type *> parameters;
+    for (const StaticTensor *tensor : tensors)
+      parameters.insert(parameters.end(), tensor->dims.empty() ? 1 : 2, b.getPtrTy());
+    parameters.push_back(b.getPtrTy());
+    if (!function.plan.empty()) parameters.push_back(b.getInt64Ty());
+    begin(function.symbol, b.getInt32Ty(), parameters);
+    c->addRetAttr(Attribute::SExt);  // as the ABI of most 64-bit targets has it for int
+    for (auto [i, tensor] : enumerate(tensors)) {
+      setTensor(i, offsetof(xcut_tensor, data), nextParameter());
+      if (!tensor->dims.empty()) setDims(i, nextParameter(), b.getInt32(XCUT_RUN_SHAPE));
+    }
+    store(call, offsetof(xcut_call, weights), weights ? weights : null());
+    store(call, offsetof(xcut_call, arena), nextParameter());
+    store(call, offsetof(xcut_call, arena_bytes),
+          function.plan.empty() ? b.getInt64(info.arenaBytes) : nextParameter());
+    b.CreateRet(b.CreateCall(&entry, {call}));
+  }
+
+  // int64_t plan(inputs' values where they matter and dimensions..., outputs' dimensions...)
+  void makePlan(const StaticFunction &function, const FunctionInfo &info) {
+    std::vector<Type *> parameters;
+    for (auto [i, tensor] : enumerate(tensors))
+      parameters.insert(parameters.end(), is_contained(info.planReads, i) + !tensor->dims.empty(), b.getPtrTy());
+    begin(function.plan, b.getInt64Ty(), parameters);
+    for (auto [i, tensor] : enumerate(tensors)) {
+      if (is_contained(info.planReads, i)) setTensor(i, offsetof(xcut_tensor, data), nextParameter());
+      if (!tensor->dims.empty()) {
+        Value *dims = nextParameter();
+        if (i < inputs) setDims(i, dims, b.getInt64(-XCUT_RUN_SHAPE));
+        else setTensor(i, offsetof(xcut_tensor, dims), dims);
+      } else if (i >= inputs && !tensor->info->dims.empty()) {
+        // plan writes the sizes that everybody knows, too.
+        setTensor(i, offsetof(xcut_tensor, dims), allocate(8 * tensor->info->dims.size()));
+      }
+    }
+    Value *status = b.CreateCall(&entry, {call});
+    Value *bytes = b.CreateAlignedLoad(b.getInt64Ty(), at(call, offsetof(xcut_call, arena_bytes)), Align(8));
+    Value *failed = b.CreateIsNotNull(status);
+    b.CreateRet(b.CreateSelect(failed, b.CreateNeg(b.CreateSExt(status, b.getInt64Ty())), bytes));
+  }
+
+ private:
+  Constant *null() { return ConstantPointerNull::get(b.getPtrTy()); }
+  Value *nextParameter() { return c->getArg(used++); }
+  Value *at(Value *base, uint64_t offset) { return b.CreateConstInBoundsGEP1_32(b.getInt8Ty(), base, offset); }
+  void store(Value *base, uint64_t offset, Value *value) { b.CreateAlignedStore(value, at(base, offset), Align(8)); }
+  AllocaInst *allocate(uint64_t bytes) {
+    BasicBlock &first = c->getEntryBlock();  // elsewhere it would grow the frame as the function runs
+    AllocaInst *memory = IRBuilder<>(&first, first.begin()).CreateAlloca(ArrayType::get(b.getInt8Ty(), bytes));
+    memory->setAlignment(Align(8));
+    return memory;
+  }
+  void setTensor(size_t index, uint64_t field, Value *value) {
+    store(records, index * sizeof(xcut_tensor) + field, value);
+  }
+
+  void begin(StringRef symbol, Type *result, ArrayRef<Type *> parameters) {
+    auto *type = FunctionType::get(result, parameters, false);
+    c = Function::Create(type, GlobalValue::ExternalLinkage, symbol, *entry.getParent());
+    c->copyAttributesFrom(&entry);
+    c->removeFnAttr(Attribute::AlwaysInline);
+    b.SetInsertPoint(BasicBlock::Create(b.getContext(), "", c));
+    call = allocate(sizeof(xcut_call));
+    records = allocate(std::max<size_t>(1, tensors.size()) * sizeof(xcut_tensor));
+    store(call, offsetof(xcut_call, env), null());
+    store(call, offsetof(xcut_call, weights), null());
+    store(call, offsetof(xcut_call, arena), null());
+    store(call, offsetof(xcut_call, tensors), records);
+    for (size_t i = 0; i < tensors.size(); ++i)
+      for (uint64_t field : {offsetof(xcut_tensor, data), offsetof(xcut_tensor, dims)}) setTensor(i, field, null());
+  }
+
+  // Takes the dimensions of tensor `index` from the caller, or returns `error` where one is not what the model says.
+  void setDims(size_t index, Value *dims, Constant *error) {
+    Value *bad = b.getFalse();
+    for (auto [d, expected] : enumerate(tensors[index]->info->dims)) {
+      Value *dim = b.CreateAlignedLoad(b.getInt64Ty(), at(dims, 8 * d), Align(4));
+      Value *differs =
+          expected < 0 ? b.CreateICmpUGT(dim, b.getInt64(INT32_MAX)) : b.CreateICmpNE(dim, b.getInt64(expected));
+      bad = b.CreateOr(bad, differs);
+    }
+    BasicBlock *refused = BasicBlock::Create(b.getContext(), "", c), *next = BasicBlock::Create(b.getContext(), "", c);
+    b.CreateCondBr(bad, refused, next);
+    b.SetInsertPoint(refused);
+    b.CreateRet(error);
+    b.SetInsertPoint(next);
+    setTensor(index, offsetof(xcut_tensor, dims), dims);
+  }
+
+  IRBuilder<> b;
+  Function &entry, *c = nullptr;
+  std::vector<const StaticTensor *> tensors;  // inputs, then outputs
+  size_t inputs;
+  unsigned used = 0;
+  AllocaInst *call = nullptr, *records = nullptr;
+};
 
 void addCFunctions(Module &module, Program &program, const StaticInterface &interface) {
   for (Function &function : module)
@@ -76,13 +155,14 @@ void addCFunctions(Module &module, Program &program, const StaticInterface &inte
     weights->setAlignment(Align(XCUT_ALIGNMENT));
   }
   for (auto [i, info] : enumerate(program.functions)) {
-    Function &run = *module.getFunction(localName(interface, info.runSymbol));
-    // Inside the C function the call record is known, and what is between it and the kernels goes away.
-    run.setVisibility(GlobalValue::DefaultVisibility);
-    run.setLinkage(GlobalValue::InternalLinkage);
-    run.addFnAttr(Attribute::AlwaysInline);
-    addCFunction(module, interface.functions[i], info, run, weights);
-    info.runSymbol = interface.functions[i].symbol;
+    const StaticFunction &function = interface.functions[i];
+    CFunction run(module, function, *module.getFunction(localName(interface, info.runSymbol)));
+    run.makeRun(function, info, weights);
+    info.runSymbol = function.symbol;
+    if (function.plan.empty()) continue;
+    CFunction plan(module, function, *module.getFunction(localName(interface, info.planSymbol)));
+    plan.makePlan(function, info);
+    info.planSymbol = function.plan;
   }
 }
 
@@ -113,8 +193,10 @@ static Expected<Object> localise(const Object &object, const StaticInterface &in
     return matcher.addMatcher(objcopy::NameOrPattern::create(name, style, [](Error error) { return error; }));
   };
   for (const StaticFunction &function : interface.functions)
-    if (Error error = match(config.Common.SymbolsToKeepGlobal, function.symbol, objcopy::MatchStyle::Literal))
-      return std::move(error);
+    for (StringRef symbol : {StringRef(function.symbol), StringRef(function.plan)})
+      if (!symbol.empty())
+        if (Error error = match(config.Common.SymbolsToKeepGlobal, symbol, objcopy::MatchStyle::Literal))
+          return std::move(error);
   if (Error error = match(config.Common.ToRemove, ".stack_sizes*", objcopy::MatchStyle::Wildcard))
     return std::move(error);
   // The note that no code is on the stack is Linux's; bare-metal linkers warn of all other objects when they see it.

@@ -52,40 +52,74 @@ static std::string join(ArrayRef<int64_t> dims, StringRef separator) {
   return text;
 }
 
+// Of a tensor whose sizes are all known.
 static int64_t elements(const TensorInfo &tensor) {
   int64_t count = 1;
   for (int64_t dim : tensor.dims) count *= dim;
   return count;
 }
 
+// "2x?x8": what the caller chooses is '?'.
+static std::string shapeText(const TensorInfo &tensor) {
+  std::string text = join(tensor.dims, "x");
+  for (size_t at; (at = text.find("-1")) != std::string::npos;) text.replace(at, 2, "?");
+  return text;
+}
+
 static void writeTensor(raw_ostream &out, const char *what, const StaticTensor &tensor) {
   const TensorInfo &info = *tensor.info;
   out << "\n// " << what << " \"" << escaped(info.name) << "\": " << cType(info.type).shown;
-  out << (info.dims.empty() ? ", one value" : " " + join(info.dims, "x")) << "\n";
+  out << (info.dims.empty() ? ", one value" : " " + shapeText(info)) << "\n";
   out << "#define " << tensor.macro << "_NAME \"" << escaped(info.name) << "\"\n";
-  out << "#define " << tensor.macro << "_ELEMENTS " << elements(info) << "\n";
+  if (tensor.dims.empty()) out << "#define " << tensor.macro << "_ELEMENTS " << elements(info) << "\n";
   out << "#define " << tensor.macro << "_RANK " << info.dims.size() << "\n";
   if (!info.dims.empty()) out << "#define " << tensor.macro << "_SHAPE {" << join(info.dims, ", ") << "}\n";
+}
+
+// An array of a stated size lets compilers check what is passed; C has none without elements.
+static std::string dataParameter(const char *qualifier, const StaticTensor &tensor) {
+  bool isSized = tensor.dims.empty() && elements(*tensor.info) > 0;
+  return std::string(qualifier) + cType(tensor.info->type).c + (isSized ? " " : " *") + tensor.parameter +
+         (isSized ? "[" + tensor.macro + "_ELEMENTS], " : ", ");
+}
+
+static std::string dimsParameter(const char *qualifier, const StaticTensor &tensor) {
+  return tensor.dims.empty() ? "" : qualifier + ("int64_t " + tensor.dims) + "[" + tensor.macro + "_RANK], ";
+}
+
+static void writePlan(raw_ostream &out, const StaticFunction &function, const FunctionInfo &info) {
+  std::string parameters;
+  for (auto [i, tensor] : enumerate(function.inputs)) {
+    if (is_contained(info.planReads, i)) parameters += dataParameter("const ", tensor);
+    parameters += dimsParameter("const ", tensor);
+  }
+  for (const StaticTensor &tensor : function.outputs) parameters += dimsParameter("", tensor);
+  StringRef list = parameters;
+  list.consume_back(", ");
+  out << "\n// Bytes of arena for inputs of these sizes, and the sizes of the outputs; negative when they do not fit "
+         "together.\n"
+      << "int64_t " << function.plan << "(" << (list.empty() ? "void" : list) << ");\n"
+      << "// With the sizes that plan was given and wrote, and an arena of at least the bytes that it returned.";
 }
 
 static void writeFunction(raw_ostream &out, const StaticFunction &function, const FunctionInfo &info, uint32_t stack) {
   out << "\n// ---- " << function.symbol << " ----\n";
   for (const StaticTensor &tensor : function.inputs) writeTensor(out, "Input", tensor);
   for (const StaticTensor &tensor : function.outputs) writeTensor(out, "Output", tensor);
-  out << "\n#define " << function.macro << "_ARENA_BYTES " << info.arenaBytes << "\n";
+  out << "\n";
+  if (info.arenaBytes != XCUT_ARENA_DYNAMIC)
+    out << "#define " << function.macro << "_ARENA_BYTES " << info.arenaBytes << "\n";
   out << "#define " << function.macro << "_STACK_BYTES " << stack
       << (stack ? "  // at most, beside memcpy and memset\n" : "  // not known\n");
 
-  // An array of a stated size lets compilers check what is passed; C has none without elements.
   std::string parameters;
-  auto add = [&](const char *qualifier, const StaticTensor &tensor) {
-    bool any = elements(*tensor.info) > 0;
-    parameters += std::string(qualifier) + cType(tensor.info->type).c + (any ? " " : " *") + tensor.parameter;
-    parameters += (any ? "[" + tensor.macro + "_ELEMENTS]" : "") + ", ";
-  };
-  for (const StaticTensor &tensor : function.inputs) add("const ", tensor);
-  for (const StaticTensor &tensor : function.outputs) add("", tensor);
-  out << "\nint " << function.symbol << "(" << parameters << "void *arena);\n";
+  for (const StaticTensor &tensor : function.inputs)
+    parameters += dataParameter("const ", tensor) + dimsParameter("const ", tensor);
+  for (const StaticTensor &tensor : function.outputs)
+    parameters += dataParameter("", tensor) + dimsParameter("const ", tensor);
+  if (!function.plan.empty()) writePlan(out, function, info);
+  out << "\nint " << function.symbol << "(" << parameters << "void *arena"
+      << (function.plan.empty() ? "" : ", int64_t arena_bytes") << ");\n";
 }
 
 std::string staticHeader(const StaticInterface &interface, const Program &program, const TargetSpec &spec,
@@ -93,6 +127,7 @@ std::string staticHeader(const StaticInterface &interface, const Program &progra
   std::string text;
   raw_string_ostream out(text);
   const std::string &macro = interface.macro;
+  bool isPlanned = !interface.functions[0].plan.empty();
   out << "// The model \"" << escaped(program.sourceName) << "\" as C functions: declares what \""
       << escaped(objectName) << "\" defines.\n"
       << headerMark << CROSSCUT_VERSION " (LLVM " LLVM_VERSION_STRING "); a new compilation replaces both "
@@ -103,14 +138,16 @@ std::string staticHeader(const StaticInterface &interface, const Program &progra
       << "// Tensors are row-major without padding, and aligned to their elements. Inputs are only read, and overlap "
          "no\n"
       << "// output. `arena` is working memory, aligned to " << macro
-      << "_ALIGNMENT bytes, of the function's ARENA_BYTES;\n"
+      << "_ALIGNMENT bytes, of the function's ARENA_BYTES" << (isPlanned ? " or what its plan returns" : "") << ";\n"
       << "// null where that is 0. Nothing is kept between calls. Calls at the same time need arenas of their own.\n"
       << "// The CPU has to be what the target names, and floating point as C starts it: nothing is checked or set "
          "here.\n"
-      << "// Functions return 0, or another value when sizes that the inputs' data ask for do not fit the "
-         "model's.\n//\n"
-      << "//   static " << macro << "_ALIGNED unsigned char arena[" << interface.functions[0].macro
-      << "_ARENA_BYTES];\n"
+      << "// Functions return 0, or another value when sizes, as given or as the inputs' values ask for, do not fit "
+         "the "
+         "model.\n//\n"
+      << (isPlanned ? "//   int64_t bytes = " + interface.functions[0].plan + "(...);\n"
+                    : "//   static " + macro + "_ALIGNED unsigned char arena[" + interface.functions[0].macro +
+                          "_ARENA_BYTES];\n")
       << "#ifndef CROSSCUT_" << macro << "_H\n#define CROSSCUT_" << macro << "_H\n\n"
       << "#include <stdbool.h>\n#include <stdint.h>\n\n"
       << "#define " << macro << "_ALIGNMENT " << XCUT_ALIGNMENT << "\n"

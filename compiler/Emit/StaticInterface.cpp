@@ -42,49 +42,31 @@ static std::string unique(std::string name, StringSet<> &used) {
   return candidate;
 }
 
-static std::string shapeText(const TensorInfo &tensor) {
-  std::string text;
-  for (int64_t dim : tensor.dims) text += (text.empty() ? "" : "x") + (dim < 0 ? std::string("?") : itostr(dim));
-  return text;
-}
-
-static Error checkSizes(const FunctionInfo &function) {
-  auto refuse = [&](const char *what, const TensorInfo &tensor) {
-    return createStringError(Twine("--format=static needs every size when compiling: ") + what + " '" + tensor.name +
-                             "' is " + shapeText(tensor) +
-                             (StringRef(what) == "input" ? " (--input-shape fixes it)" : ""));
-  };
-  for (const TensorInfo &tensor : function.inputs)
-    if (is_contained(tensor.dims, -1)) return refuse("input", tensor);
-  for (const TensorInfo &tensor : function.outputs)
-    if (is_contained(tensor.dims, -1)) return refuse("output", tensor);
-  if (function.arenaBytes == XCUT_ARENA_DYNAMIC || !function.planSymbol.empty())
-    return createStringError("--format=static needs every size when compiling: function '" + function.name +
-                             "' computes some from its input's values");
-  return Error::success();
-}
-
-Expected<StaticInterface> staticInterface(const Program &program, StringRef name) {
+StaticInterface staticInterface(const Program &program, StringRef name) {
   StaticInterface interface;
   interface.name = identifier(name, 'm', "model");
   interface.macro = StringRef(interface.name).upper();
   StringSet<> symbols, macros;
   for (const FunctionInfo &function : program.functions) {
-    if (Error error = checkSizes(function)) return std::move(error);
     bool isMain = function.name == "main" || program.functions.size() == 1;
     std::string own = isMain ? "run" : identifier(function.name, 'f', "function");
     StaticFunction result;
     result.symbol = unique(interface.name + "_" + own, symbols);
+    if (!function.planSymbol.empty())
+      result.plan = unique(isMain ? interface.name + "_plan" : result.symbol + "_plan", symbols);
     result.macro = isMain ? interface.macro : StringRef(result.symbol).upper();
     StringSet<> parameters;
     for (const char *word : takenWords) parameters.insert(word);
+    parameters.insert("arena_bytes");
     for (auto [from, to] : {std::pair(&function.inputs, &result.inputs), std::pair(&function.outputs, &result.outputs)})
       for (const TensorInfo &tensor : *from) {
         std::string own = identifier(tensor.name, 't', "tensor");
         bool isWord = is_contained(takenWords, StringRef(own).lower());
         std::string parameter = unique(isWord ? own + "_" : own, parameters);
         std::string macro = unique(result.macro + "_" + identifier(parameter, 't', "tensor"), macros);
-        to->push_back({&tensor, parameter, StringRef(macro).upper()});
+        bool isOpen = is_contained(tensor.dims, -1);
+        std::string dims = isOpen ? unique(parameter + (parameter.back() == '_' ? "dims" : "_dims"), parameters) : "";
+        to->push_back({&tensor, parameter, StringRef(macro).upper(), dims});
       }
     interface.functions.push_back(std::move(result));
   }

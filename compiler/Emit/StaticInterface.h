@@ -15,10 +15,12 @@ struct StaticTensor {
   const TensorInfo *info;
   std::string parameter;  // "x"
   std::string macro;      // "KEYWORD_X"
+  std::string dims;       // parameter of the dimensions, "x_dims"; empty when all are known
 };
 
 struct StaticFunction {
   std::string symbol;  // "keyword_run"
+  std::string plan;    // "keyword_plan"; empty when every size is known
   std::string macro;   // "KEYWORD"; of further functions "KEYWORD_<FUNCTION>"
   std::vector<StaticTensor> inputs, outputs;
 };
@@ -30,7 +32,7 @@ struct StaticInterface {
 
 // The interface of `program` under the model's name `name`: each run of characters that C identifiers lack becomes one
 // '_'; a leading digit gets 'm' (models) or 't' (tensors) before it, a word of C or C++ '_' behind it; a name that was
-// taken, in capitals too, gets a number. An error when a size is not known.
-llvm::Expected<StaticInterface> staticInterface(const Program &program, llvm::StringRef name);
+// taken, in capitals too, gets a number.
+StaticInterface staticInterface(const Program &program, llvm::StringRef name);
 
 }  // namespace crosscut

@@ -144,15 +144,17 @@ class CommandLine(unittest.TestCase):
             with self.subTest(arguments=arguments):
                 self.assertIn(part, self.refused(*arguments))
 
-    def test_a_static_model_has_sizes(self):
+    def test_a_static_header_states_sizes(self):
         dynamic = self.folder / "dynamic.mlir"
         dynamic.write_text(SMALL.replace("4x8", "?x8"))
-        line = self.refused(dynamic, "--format=static")
-        self.assertIn(
-            "--format=static needs every size when compiling: input 'arg0' is ?x8 (--input-shape fixes it)", line
-        )
+        self.compiled(dynamic, "--format=static")
+        header = (self.folder / "dynamic.h").read_text()
+        self.assertIn("#define DYNAMIC_ARG0_SHAPE {-1, 8}\n", header)
+        self.assertIn("int64_t dynamic_plan(const int64_t arg0_dims[DYNAMIC_ARG0_RANK], ", header)
         self.compiled(self.model, "--format=static")
-        self.assertIn("#define SMALL_ARG0_SHAPE {4, 8}\n", (self.folder / "small.h").read_text())
+        header = (self.folder / "small.h").read_text()
+        self.assertIn("#define SMALL_ARG0_SHAPE {4, 8}\n", header)
+        self.assertNotIn("_plan(", header)
 
     def test_object_and_header_appear_together_or_not_at_all(self):
         text = self.compiled(self.model, "--format=static", "-o", "libthing.a")
