@@ -65,8 +65,16 @@ Error listCpus(raw_ostream &out, StringRef target) {
   Expected<TargetSpec> spec = resolveTarget(target, "", "");
   if (!spec) return spec.takeError();
   std::unique_ptr<MCSubtargetInfo> subtarget = createSubtarget(spec->triple, "", "");
+  std::vector<StringRef> names;
   for (const SubtargetSubTypeKV &description : subtarget->getAllProcessorDescriptions())
-    out << description.Key << (spec->cpu == description.Key ? "  (without --cpu)" : "") << "\n";
+    names.push_back(description.Key);
+  if (spec->triple.isRISCV()) append_range(names, riscvProfiles());
+  for (StringRef name : names) {
+    // LLVM lists those of every width and profile together.
+    Expected<TargetSpec> fits = resolveTarget(target, name, "");
+    if (fits) out << name << (spec->cpu == name ? "  (without --cpu)" : "") << "\n";
+    else consumeError(fits.takeError());
+  }
   return Error::success();
 }
 

@@ -48,6 +48,11 @@ const Platform *findPlatform(StringRef name) {
   return nullptr;
 }
 
+ArrayRef<StringRef> riscvProfiles() {
+  static const StringRef names[] = {"rvi20u32", "rvi20u64", "rva20u64", "rva22u64", "rva23u64", "rvb23u64"};
+  return names;
+}
+
 static CpuDefault armDefault(const Triple &triple) {
   switch (triple.getSubArch()) {
     case Triple::ARMSubArch_v6m: return {"cortex-m0", ""};

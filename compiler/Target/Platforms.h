@@ -21,6 +21,9 @@ struct Platform {
 llvm::ArrayRef<Platform> platforms();
 const Platform *findPlatform(llvm::StringRef name);
 
+// RISC-V profiles that stand for a CPU, beside those that LLVM lists and any -march.
+llvm::ArrayRef<llvm::StringRef> riscvProfiles();
+
 // What a triple alone means: the CPU and features to compile for when the user names no CPU.
 struct CpuDefault {
   std::string cpu, features;

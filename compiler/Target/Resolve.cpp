@@ -9,6 +9,7 @@
 #include "llvm/ADT/StringMap.h"
 #include "llvm/TargetParser/ARMTargetParser.h"
 #include "llvm/TargetParser/Host.h"
+#include "llvm/TargetParser/RISCVISAInfo.h"
 
 using namespace llvm;
 
@@ -65,6 +66,14 @@ static std::vector<StringRef> cpuNames(const MCSubtargetInfo &subtarget) {
   return names;
 }
 
+// RISC-V: a profile ("rva22u64") or any other architecture as compilers' -march has it ("rv32imafc_zba") stands for a
+// CPU: LLVM's generic one of that width, with these features.
+static bool isProfile(const Triple &triple, StringRef cpu) { return triple.isRISCV() && cpu.starts_with("rv"); }
+
+static Expected<std::unique_ptr<RISCVISAInfo>> parseProfile(StringRef name) {
+  return RISCVISAInfo::parseArchString(name, /*EnableExperimentalExtension=*/false);
+}
+
 static Error checkFeatureList(const MCSubtargetInfo &subtarget, StringRef features, StringRef triple) {
   SmallVector<StringRef> parts;
   features.split(parts, ',', -1, false);
@@ -90,6 +99,10 @@ static Error checkCombination(const TargetSpec &spec, const MCSubtargetInfo &sub
   if (triple.getArch() == Triple::x86 && !hasFeature(subtarget, "sse2")) return fail("kernels need SSE2");
   if (spec.arch == XCUT_ARCH_ARM) {
     bool microcontroller = hasFeature(subtarget, "mclass");
+    StringRef arch = triple.getArchName();
+    bool forMicrocontrollers = ARM::parseArchProfile(arch) == ARM::ProfileKind::M;
+    if (forMicrocontrollers && !microcontroller && spec.cpu != "generic")
+      return fail("it is no microcontroller; use an armv7 or aarch64 triple");
     if (microcontroller && !triple.isThumb()) return fail("it runs Thumb code only; use a thumbv*m triple");
     bool hardFloat = triple.getEnvironment() == Triple::EABIHF || triple.getEnvironment() == Triple::GNUEABIHF ||
                      triple.getEnvironment() == Triple::MuslEABIHF;
@@ -154,6 +167,13 @@ static Error chooseCpu(TargetSpec &spec, const Platform *platform, StringRef cpu
     return Error::success();
   }
   spec.cpu = cpu.str();
+  if (isProfile(spec.triple, cpu)) {
+    auto profile = parseProfile(cpu);
+    if (!profile) return profile.takeError();
+    spec.cpu = (*profile)->getXLen() == 64 ? "generic-rv64" : "generic-rv32";
+    features = (platform ? platform->features + std::string(",") : "") + join((*profile)->toFeatures(), ",");
+    return Error::success();
+  }
   // RISC-V: what a distribution's ABI asks for, and the VLEN in the platform's name, hold for every CPU.
   if (spec.triple.isRISCV()) {
     if (platform || cpu == "generic" || cpu == named.cpu) features = named.features;
@@ -186,7 +206,14 @@ Expected<TargetSpec> resolveTarget(StringRef target, StringRef cpu, StringRef us
   std::unique_ptr<MCSubtargetInfo> any = createSubtarget(spec.triple, "", "");
   if (!any) return problem("this LLVM has no back end for '" + spec.triple.str() + "'");
   std::vector<StringRef> cpus = cpuNames(*any);
-  if (!cpu.empty() && cpu != "host" && cpu != "generic" && !is_contained(cpus, cpu))
+  bool named = cpu.empty() || cpu == "host" || cpu == "generic" || is_contained(cpus, cpu);
+  if (!named && isProfile(spec.triple, cpu)) {
+    auto profile = parseProfile(cpu);
+    if (!profile)
+      return problem("unknown CPU '" + cpu + "': " + toString(profile.takeError()) + nearMatches(cpu, riscvProfiles()));
+    named = true;
+  }
+  if (!named)
     return problem("unknown CPU '" + cpu + "' for target '" + spec.triple.str() + "'" + nearMatches(cpu, cpus) +
                    " (--list-cpus shows all)");
   if (Error error = checkFeatureList(*any, userFeatures, spec.triple.str())) return std::move(error);

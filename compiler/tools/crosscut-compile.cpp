@@ -39,7 +39,8 @@ static cl::opt<bool> check("check", cl::cat(general),
 static cl::opt<std::string> target("target", cl::value_desc("triple or platform"), cl::cat(targeting),
                                    cl::desc("What to compile for; default: this machine"));
 static cl::opt<std::string> cpu("cpu", cl::value_desc("name|host|generic"), cl::cat(targeting),
-                                cl::desc("Default: natively this machine's CPU, else the platform's"));
+                                cl::desc("Default: natively this machine's CPU, else the platform's; of RISC-V also a "
+                                         "profile (rva22u64) or an architecture (rv32imafc_zba)"));
 static cl::opt<std::string> features("features", cl::value_desc("+a,-b"), cl::cat(targeting),
                                      cl::desc("Features to add to the CPU's or to take away"));
 static cl::opt<std::string> abi("abi", cl::value_desc("name"), cl::cat(targeting),

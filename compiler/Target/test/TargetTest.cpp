@@ -128,6 +128,47 @@ static void requiredFeaturesFollowCpuAndFlags() {
     expect(needs(a15, bit), "cortex-a15 needs bit " + Twine(bit));
 }
 
+static void profilesStandForCpusOfTheirWidth() {
+  TargetSpec rva22 = resolved("riscv64-unknown-elf", "rva22u64");
+  expectEqual("a profile's CPU", rva22.cpu, "generic-rv64");
+  for (unsigned bit : {XCUT_RISCV_M, XCUT_RISCV_A, XCUT_RISCV_F, XCUT_RISCV_D, XCUT_RISCV_C, XCUT_RISCV_ZBA,
+                       XCUT_RISCV_ZBB, XCUT_RISCV_ZBS})
+    expect(needs(rva22, bit), "rva22u64 needs bit " + Twine(bit));
+  expect(!needs(rva22, XCUT_RISCV_V), "rva22u64 has no vectors");
+  TargetSpec rva23 = resolved("riscv64-unknown-elf", "rva23u64");
+  expect(needs(rva23, XCUT_RISCV_V) && rva23.minVlenBits == 128, "rva23u64 has vectors of 128 bits or more");
+  TargetSpec base = resolved("riscv64-unknown-elf", "rvi20u64");
+  expect(!needs(base, XCUT_RISCV_M) && !needs(base, XCUT_RISCV_F), "rvi20u64 is the base alone");
+  TargetSpec custom = resolved("riscv32-unknown-elf", "rv32imafc_zba");
+  expect(needs(custom, XCUT_RISCV_F) && needs(custom, XCUT_RISCV_ZBA) && !needs(custom, XCUT_RISCV_D),
+         "as -march says");
+  // What the platform's name says holds beside it.
+  expectEqual("VLEN of the platform", Twine(resolved("riscv64-v256-linux", "rva22u64").minVlenBits), Twine(256));
+  expect(needs(resolved("rv64gc", "rva22u64", "-zba"), XCUT_RISCV_ZBB), "features are taken away from a profile");
+  expect(!needs(resolved("rv64gc", "rva22u64", "-zba"), XCUT_RISCV_ZBA), "features are taken away from a profile");
+}
+
+static void onlyCpusThatFitAreListed() {
+  auto listed = [](StringRef target) {
+    std::string text;
+    raw_string_ostream out(text);
+    if (Error error = listCpus(out, target)) expect(false, target + ": " + toString(std::move(error)));
+    return "\n" + text;
+  };
+  auto has = [&](StringRef target, StringRef cpu, bool wanted) {
+    bool there = StringRef(listed(target)).contains(("\n" + cpu + "\n").str());
+    expect(there == wanted, target + (wanted ? " lists " : " does not list ") + cpu);
+  };
+  has("thumbv8.1m.main-none-eabihf", "cortex-m85", true);
+  has("thumbv8.1m.main-none-eabihf", "cortex-a9", false);
+  has("armv7-linux", "cortex-a9", true);
+  has("armv7-linux", "cortex-m4", false);
+  has("riscv64-linux", "rva22u64", true);
+  has("riscv64-linux", "rvi20u32", false);
+  has("riscv32-unknown-elf", "rvi20u32", true);
+  has("riscv32-unknown-elf", "sifive-u74", false);
+}
+
 static void whatIsPrintedNamesOnlyWhatMatters() {
   expectEqual("nothing beyond the CPU", featuresBeyondCpu(resolved("aarch64-linux")), "of that CPU");
   expectEqual("rv64gcv", featuresBeyondCpu(resolved("riscv64-v256-linux")), "+a,+c,+m,+v,+zvl256b");
@@ -151,7 +192,11 @@ static void mistakesAreNamed() {
       {"i686-linux", "i486", "", "kernels need SSE2"},
       {"armv7-linux", "cortex-m4", "", "Thumb code only"},
       {"thumbv7m-none-eabihf", "cortex-m3", "", "no floating-point unit"},
+      {"thumbv7em-none-eabi", "cortex-a9", "", "it is no microcontroller"},
       {"riscv64-linux", "generic-rv32", "", "does not fit"},
+      {"riscv64-unknown-elf", "rva22u65", "", "did you mean rva22u64"},
+      {"riscv64-unknown-elf", "rv64gzz", "", "unknown CPU 'rv64gzz'"},
+      {"riscv32-unknown-elf", "rva20u64", "", "one is 32 bit, the other 64 bit"},
       {"aarch64-linux", "", "dotprod", "starts with neither + nor -"},
       {"aarch64-linux", "", "+dotprodd", "did you mean dotprod"},
   };
@@ -170,6 +215,8 @@ int main() {
   everyPlatformHasAMachineOfItsPointerSizeAndByteOrder();
   thisMachineIsTheDefaultAndNeverGeneric();
   requiredFeaturesFollowCpuAndFlags();
+  profilesStandForCpusOfTheirWidth();
+  onlyCpusThatFitAreListed();
   whatIsPrintedNamesOnlyWhatMatters();
   mistakesAreNamed();
   return result("target-test");
