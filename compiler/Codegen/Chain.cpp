@@ -4,7 +4,6 @@
 // The stages are emitted like kernels of their own, with the outer loop taken out of their nests, the number of rows
 // known only when running, and pointers that begin at the first of these rows.
 #include "compiler/Codegen/Kernels.h"
-#include "compiler/Plan/Structure.h"
 
 using namespace mlir;
 
@@ -93,6 +92,7 @@ void ChainGenerator::emitStage(unsigned number, Value outer, Value firstRow, Val
   k.defineSymbol(count, rows);
   part.nest.extents[stage.rowLoop] = count;
   part.nest.rowLoop = stage.rowLoop;
+  part.nest.usualRows = stage.scale * chain.bandRows;
   if (stage.outerLoop) part.nest.extents[*stage.outerLoop] = size(1);
 
   llvm::DenseMap<const Access *, const Access *> original;
@@ -122,10 +122,6 @@ void ChainGenerator::emitStage(unsigned number, Value outer, Value firstRow, Val
   };
   emitNest(k, part, weights);
   k.locateInstead = nullptr;
-  if (!whole.nest.op || !matchContraction(cast<linalg::GenericOp>(whole.nest.op))) return;
-  uint64_t flops = 2;
-  for (Size extent : whole.nest.extents) flops *= *constantOf(extent);
-  k.flops += flops;
 }
 
 void ChainGenerator::emitBand(Value outer, Value band, Value isFresh) {

@@ -33,6 +33,7 @@ class ContractionGenerator {
   Size size(int64_t value) { return getAffineConstantExpr(value, context); }
   void arrangeLoops();
   void packPanels();
+  std::optional<int64_t> usualExtent(unsigned loop) const;
   void planPrefetch();
   void chooseItems(std::optional<int64_t> depth, int64_t width);
   int64_t inputDepth();
@@ -190,6 +191,13 @@ void ContractionGenerator::planPrefetch() {
   prefetchPerRow = llvm::divideCeil(bytes * tile.vectors * k.target.lanes(), rows);
 }
 
+// Turns of a loop, as far as they are known: where a chain gives the rows, those of most of its runs.
+std::optional<int64_t> ContractionGenerator::usualExtent(unsigned loop) const {
+  auto extent = constantOf(space.loops[loop].extent);
+  bool isRowLoop = step.nest.rowLoop && llvm::is_contained(space.loops[loop].members, *step.nest.rowLoop);
+  return extent || !isRowLoop ? extent : std::optional(step.nest.usualRows);
+}
+
 // Elements from one turn of a reduction loop to the next.
 Size ContractionGenerator::stridesOfB(unsigned loop, const PanelRun &run) {
   if (!packed) return b->strides[loop];
@@ -206,7 +214,7 @@ Size ContractionGenerator::run() {
   TargetDescription target = k.target;
   bool isFloat = isa<FloatType>(a->element);
   if (!isFloat) target.laneFma = target.foldsBroadcast = target.scalarFma = false;
-  tile = chooseTile(target, {y >= 0 ? extent(y) : 1, extent(x), extent(columns), depth});
+  tile = chooseTile(target, {y >= 0 ? extent(y) : 1, usualExtent(x), extent(columns), depth});
   unsigned lanes = target.lanes();
   int64_t width = int64_t(tile.vectors) * lanes;
 
@@ -231,10 +239,6 @@ Size ContractionGenerator::run() {
   bool isStage = step.nest.rowLoop.has_value();
   Value first = isStage ? k.c(0) : k.begin, last = isStage ? k.expand(items) : k.end;
   k.loop(first, last, k.c(1), [&](Value item) { emitItem(item); });
-
-  Size work = size(2);
-  for (const Loop &loop : space.loops) work = work * loop.extent;
-  k.flops += constantOf(work).value_or(0);
   return items;
 }
 
@@ -377,15 +381,21 @@ void ContractionGenerator::emitPanel(const PanelRun &run, Value panel, ArrayRef<
     auto extentX = constantOf(space.loops[x].extent);
     int64_t rows = tile.rows;
     if (extentX && *extentX < rows) rows = std::max<int64_t>(1, *extentX);
-    // Whole tiles, then what is left: of known height, or row by row.
+    // Whole tiles, then what is left: of known height, or of the height that is likely and then row by row.
     Value whole = k.sub(xTo, k.rem(k.sub(xTo, xFrom), k.c(rows)));
     k.loop(xFrom, whole, k.c(rows), [&](Value xValue) { emitTile(run, rows, xValue); });
     if (rows == 1) return;
     if (extentX) {
       if (*extentX % rows) k.ifThen(k.less(whole, xTo), [&] { emitTile(run, *extentX % rows, whole); });
-    } else {
-      k.loop(whole, xTo, k.c(1), [&](Value xValue) { emitTile(run, 1, xValue); });
+      return;
     }
+    if (int64_t likely = usualExtent(x).value_or(rows / 2) % rows; likely > 1) {
+      Value end = k.add(whole, k.c(likely));
+      Value isThere = k.less(end, k.add(xTo, k.c(1)));
+      k.ifThen(isThere, [&] { emitTile(run, likely, whole); });
+      whole = arith::SelectOp::create(k.b, k.loc, isThere, end, whole);
+    }
+    k.loop(whole, xTo, k.c(1), [&](Value xValue) { emitTile(run, 1, xValue); });
   });
   pointers = saved;
 }
@@ -477,10 +487,11 @@ void ContractionGenerator::reduce(unsigned at, Value aPtr, Value bPtr, const Pan
   bool lanewise = isFloat && k.target.laneFma && run.lanes > 1 && isConstant(a->strides[loop], 1);
   unsigned unroll = unrollFor(k.target, rows, run.vectors, lanewise);
   auto count = constantOf(extent);
+  if (lanewise && count && *count % (2 * unroll) == 0) unroll *= 2;
   if (count && *count < unroll) unroll = 1;
   Value whole = k.sub(k.expand(extent), k.rem(k.expand(extent), k.c(unroll)));
   if (count) whole = k.c(*count / unroll * unroll);
-  acc = innermost(aPtr, bPtr, run, rows, acc, k.c(0), whole, unroll, lanewise && unroll == 4);
+  acc = innermost(aPtr, bPtr, run, rows, acc, k.c(0), whole, unroll, lanewise && unroll > 1);
   if (unroll > 1 && !(count && *count % unroll == 0))
     acc = innermost(aPtr, bPtr, run, rows, acc, whole, k.expand(extent), 1, false);
 }
@@ -500,11 +511,14 @@ SmallVector<Value> ContractionGenerator::innermost(Value aPtr, Value bPtr, const
       int64_t step = llvm::divideCeil(prefetchPerRow * rows, packedDepth);
       k.prefetch(prefetchBase, k.add(prefetchFrom, k.mul(k.add(depthDone, iv), k.c(step))));
     }
-    SmallVector<Value> together;
-    if (lanewise)
-      for (unsigned row = 0; row < rows; ++row)
-        together.push_back(k.load(advanceRows(aAt, *a, row), a->element, unroll, size(1)));
+    constexpr unsigned lanesTogether = 4;
+    SmallVector<Value> together(rows);
     for (unsigned step = 0; step < unroll; ++step) {
+      if (lanewise && step % lanesTogether == 0)
+        for (unsigned row = 0; row < rows; ++row) {
+          Value at = k.advance(advanceRows(aAt, *a, row), a->element, size(1), k.c(step));
+          together[row] = k.load(at, a->element, lanesTogether, size(1));
+        }
       SmallVector<Value> weightsHere;
       Value bStep = k.advance(bAt, b->element, bStride, k.c(step));
       for (unsigned u = 0; u < run.vectors; ++u)
@@ -514,7 +528,7 @@ SmallVector<Value> ContractionGenerator::innermost(Value aPtr, Value bPtr, const
       for (unsigned row = 0; row < rows; ++row) {
         Value scalar;
         if (lanewise) {
-          scalar = vector::ExtractOp::create(k.b, k.loc, together[row], static_cast<int64_t>(step));
+          scalar = vector::ExtractOp::create(k.b, k.loc, together[row], int64_t(step % lanesTogether));
         } else if (a->splat) {
           scalar = k.constant(a->splat);
         } else {

@@ -50,6 +50,18 @@ GeneratedKernel generateKernel(ModuleOp module, const Step &step, const Function
   return k.finish(emitNest(k, step, weights));
 }
 
+// Multiplications and additions of a step's sums of products; 0 where they are not known when compiling.
+uint64_t flopsOf(const Step &step) {
+  uint64_t flops = 0;
+  if (step.kind == StepKind::Chain)
+    for (const Stage &stage : step.chain->stages) flops += flopsOf(stage.step);
+  if (step.kind != StepKind::Kernel || !step.nest.op || !matchContraction(cast<linalg::GenericOp>(step.nest.op)))
+    return flops;
+  flops = 2;
+  for (Size extent : step.nest.extents) flops *= constantOf(extent).value_or(0);
+  return flops;
+}
+
 // A kernel writes nothing that it reads through another pointer: LLVM may keep loaded values.
 void markNoAlias(func::FuncOp function) {
   for (unsigned i = 0; i < function.getNumArguments(); ++i)
@@ -114,8 +126,7 @@ llvm::Expected<Program> generateProgram(ImportedModel &model, const TargetSpec &
         KernelInfo info;
         info.symbol = symbol;
         info.name = step.name;
-        info.flops = kernel.flops;
-        info.bytes = kernel.bytes;
+        info.flops = flopsOf(step);
         program.kernels.push_back(info);
       }
       calls.push_back({symbol, kernel.args, kernel.items, dependences[calls.size()]});

@@ -51,8 +51,6 @@ GeneratedKernel KernelBuilder::finish(Size items) {
   result.function = function;
   result.args = std::move(args);
   result.items = items;
-  result.flops = flops;
-  result.bytes = bytes;
   return result;
 }
 

@@ -30,7 +30,6 @@ struct GeneratedKernel {
   mlir::func::FuncOp function;
   std::vector<KernelArg> args;
   Size items;
-  uint64_t flops = 0, bytes = 0;
 };
 
 // How a copied body finds what is not among its arguments.
@@ -102,8 +101,6 @@ class KernelBuilder {
                                            const BodyContext &context);
 
   GeneratedKernel finish(Size items);
-
-  uint64_t flops = 0, bytes = 0;
 
  private:
   mlir::Value argument(KernelArg arg, mlir::Type type);

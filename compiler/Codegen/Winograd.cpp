@@ -286,9 +286,6 @@ Size WinogradGenerator::run() {
       emitPanels(panelFrom, panelTo, first, last, here, products);
     });
   });
-  Size work = size(2);
-  for (Size loop : step.nest.extents) work = work * loop;
-  k.flops = constantOf(work).value_or(0);
   return size(form.items());
 }
 

@@ -20,7 +20,6 @@ namespace {
 constexpr int64_t mostItems = 8;
 constexpr unsigned mostStages = 12;
 
-bool isArena(const TensorRef &ref) { return ref.buffer && ref.buffer->kind == BufferKind::Arena; }
 int64_t value(Size size) { return *constantOf(size); }
 int64_t bytesOf(const Buffer &buffer) { return value(buffer.elements) * elementBytes(buffer.elementType); }
 

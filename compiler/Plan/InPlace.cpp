@@ -7,8 +7,6 @@ using namespace mlir;
 namespace crosscut {
 namespace {
 
-bool isArena(const TensorRef &ref) { return ref.buffer && ref.buffer->kind == BufferKind::Arena; }
-
 // Every element of the result is computed from the same element of this input, in the same turn of the loops.
 bool matches(const Access &input, const Access &output) {
   const Buffer *from = input.ref.buffer, *to = output.ref.buffer;

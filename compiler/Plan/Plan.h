@@ -67,8 +67,10 @@ struct Nest {
   std::vector<Access> inits;
   // Tensors that the body reads by tensor.extract.
   std::vector<std::pair<mlir::Value, TensorRef>> captured;
-  // In a chain: the loop whose range each run of the nest is given. It stays a loop of its own.
+  // In a chain: the loop whose range each run of the nest is given. It stays a loop of its own. Most runs have this
+  // many turns of it.
   std::optional<unsigned> rowLoop;
+  int64_t usualRows = 0;
 };
 
 // An elementwise operation applied to a kernel's result while it is in registers. Accesses have strides for the loops
@@ -200,6 +202,8 @@ struct PlanOptions {
   WinogradMode winograd = WinogradMode::Auto;
   TargetDescription target;  // what costs are estimated for
 };
+
+inline bool isArena(const TensorRef &ref) { return ref.buffer && ref.buffer->kind == BufferKind::Arena; }
 
 // Bytes of one element in memory: i1 takes one.
 unsigned elementBytes(mlir::Type type);
