@@ -384,43 +384,55 @@ SmallVector<Value> GenericGenerator::reduce(unsigned loop, const Position &at, A
   });
 }
 
-// A reduction along the lanes: vectors of partial results, combined at the end with what is left over.
+// A reduction along the lanes: vectors of partial results, combined at the end with what is left over. Several at once,
+// since each waits for what was added to it before.
 SmallVector<Value> GenericGenerator::reduceInLanes(const Position &at) {
-  unsigned lanes = k.target.lanes();
+  constexpr unsigned mostChains = 4;
+  unsigned lanes = k.target.lanes(), chains = mostChains;
   auto extent = constantOf(space.loops[vectorLoop].extent);
-  if (extent) lanes = std::min<unsigned>(lanes, llvm::bit_floor(static_cast<uint64_t>(*extent)));
+  if (extent) {
+    lanes = std::min<unsigned>(lanes, llvm::bit_floor(static_cast<uint64_t>(*extent)));
+    chains = std::clamp<int64_t>(*extent / lanes, 1, mostChains);
+  }
   unsigned outer = vectorLoop;  // the vector loop is the last one
   Value length = k.expand(space.loops[vectorLoop].extent);
-  Value whole = k.sub(length, k.rem(length, k.c(lanes)));
+  auto wholeOf = [&](unsigned step) { return k.sub(length, k.rem(length, k.c(step))); };
   Value neutral = k.broadcast(k.constant(combiner->neutral), lanes);
-  // Loops of the reduction outside the vectors.
-  auto nest = [&](auto &self, unsigned loop, const Position &here, Value vectorAcc,
-                  Value scalarAcc) -> std::pair<Value, Value> {
-    if (loop == outer) {
-      Value v = k.loop(k.c(0), whole, k.c(lanes), {vectorAcc}, [&](Value iv, ArrayRef<Value> carried) {
-        SmallVector<Value> next = bodyAt(enter(here, vectorLoop, iv), carried, lanes, 0);
-        next[0] = k.broadcast(next[0], lanes);
-        return next;
-      })[0];
-      Value s = k.loop(whole, length, k.c(1), {scalarAcc}, [&](Value iv, ArrayRef<Value> carried) {
-        return bodyAt(enter(here, vectorLoop, iv), carried, 1, 0);
-      })[0];
-      return {v, s};
-    }
-    SmallVector<Value> both = k.loop(k.c(0), k.expand(space.loops[loop].extent), k.c(1), {vectorAcc, scalarAcc},
-                                     [&](Value iv, ArrayRef<Value> carried) {
-                                       auto [v, s] =
-                                           self(self, loop + 1, enter(here, loop, iv), carried[0], carried[1]);
-                                       return SmallVector<Value>{v, s};
-                                     });
-    return {both[0], both[1]};
+  auto combine = [&](Value x, Value y) { return vector::makeArithReduction(k.b, k.loc, combiner->kind, x, y); };
+  auto add = [&](const Position &here, Value iv, Value acc, unsigned width) {
+    return k.broadcast(bodyAt(enter(here, vectorLoop, iv), {acc}, width, 0)[0], width);
   };
-  auto [v, s] = nest(nest, parallelLoops, at, neutral, initial(at, 1)[0]);
-  if (lanes == 1) {
-    // Nothing was wide: the vector part holds scalars.
-    return {vector::makeArithReduction(k.b, k.loc, combiner->kind, v, s)};
-  }
-  return {vector::ReductionOp::create(k.b, k.loc, combiner->kind, v, s)};
+  // Carried: a vector for each chain, and a scalar. Loops of the reduction outside the vectors come first.
+  auto nest = [&](auto &self, unsigned loop, const Position &here, ArrayRef<Value> carried) -> SmallVector<Value> {
+    if (loop != outer)
+      return k.loop(
+          k.c(0), k.expand(space.loops[loop].extent), k.c(1), SmallVector<Value>(carried),
+          [&](Value iv, ArrayRef<Value> inner) { return self(self, loop + 1, enter(here, loop, iv), inner); });
+    SmallVector<Value> vectors(carried.drop_back());
+    Value together = wholeOf(lanes * chains), single = wholeOf(lanes);
+    vectors = k.loop(k.c(0), together, k.c(lanes * chains), vectors, [&](Value iv, ArrayRef<Value> acc) {
+      SmallVector<Value> next;
+      for (unsigned i = 0; i < chains; ++i) next.push_back(add(here, k.add(iv, k.c(i * lanes)), acc[i], lanes));
+      return next;
+    });
+    if (chains > 1)
+      vectors[0] = k.loop(together, single, k.c(lanes), {vectors[0]}, [&](Value iv, ArrayRef<Value> acc) {
+        return SmallVector<Value>{add(here, iv, acc[0], lanes)};
+      })[0];
+    vectors.push_back(k.loop(single, length, k.c(1), {carried.back()}, [&](Value iv, ArrayRef<Value> acc) {
+      return SmallVector<Value>{add(here, iv, acc[0], 1)};
+    })[0]);
+    return vectors;
+  };
+  SmallVector<Value> parts(chains, neutral);
+  parts.push_back(initial(at, 1)[0]);
+  parts = nest(nest, parallelLoops, at, parts);
+  Value scalar = parts.pop_back_val();
+  for (unsigned step = 1; step < chains; step *= 2)
+    for (unsigned i = 0; i + step < chains; i += 2 * step) parts[i] = combine(parts[i], parts[i + step]);
+  if (lanes == 1) return {combine(parts[0], scalar)};
+  // Lanes are partial results already, so that their order means nothing either: halves are added, not one by one.
+  return {vector::ReductionOp::create(k.b, k.loc, combiner->kind, parts[0], scalar, arith::FastMathFlags::reassoc)};
 }
 
 void GenericGenerator::emitTile(const Position &at, unsigned lanes, unsigned rows) {
