@@ -37,6 +37,9 @@ Order Layout::orderFor(Operation *op, Value result) {
   if (auto generic = dyn_cast<linalg::GenericOp>(op)) {
     SmallVector<unsigned> preferred = preferredResultOrder(generic);
     if (!preferred.empty()) return Order(preferred.begin(), preferred.end());
+    // What is gathered lies in rows of the tensor that it is taken from, whatever the indices' order.
+    bool gathers = generic.getBody()->walk([](tensor::ExtractOp) { return WalkResult::interrupt(); }).wasInterrupted();
+    if (gathers) return natural();
     // As the operand with most dimensions lies; loops that it does not have go outside.
     AffineMap output = generic.getMatchingIndexingMap(generic.getTiedOpOperand(cast<OpResult>(result)));
     if (!output.isProjectedPermutation()) return natural();
