@@ -22,10 +22,6 @@ namespace {
 constexpr int64_t itemsWanted = 16;  // enough to share between threads; each has scratch memory of its own
 // A convolution of unknown height or width is taken to have this many rows and columns.
 constexpr int64_t assumedExtent = 32;
-// Bytes a cycle at which weights come from beyond the core's caches: what a whole model has of them does not stay there
-// from one inference to the next. Cores from the smallest to the largest lie between half and twice of this. Most of
-// the time for it adds to that of the arithmetic: rows of a panel are read as fast as they are needed, not faster.
-constexpr double streamedBytes = 6;
 
 bool isF32(Type type) { return type.isF32(); }
 
@@ -95,10 +91,11 @@ double multiplyAdds(const TargetDescription &target) {  // a cycle
   return std::max(1u, target.vectorBits / 32) * double(std::max(1u, target.fmaPipes));
 }
 
-// Sums of products, and the weights for them, that take `factor` times those of one point of the kernel.
+// Sums of products, and the weights for them, that take `factor` times those of one point of the kernel. Most of the
+// time for the weights adds to that of the arithmetic: rows of a panel are read as fast as they are needed, not faster.
 double sumCycles(const TargetDescription &target, double factor, double outputs, const Estimate &e) {
   double weights = double(e.channels) * e.columns;
-  return 1.1 * factor * outputs * weights / multiplyAdds(target) + factor * weights * 4 / streamedBytes;
+  return 1.1 * factor * outputs * weights / multiplyAdds(target) + factor * weights * 4 / target.streamedBytes;
 }
 
 double winogradCycles(const TargetDescription &target, const Estimate &e, unsigned outputs) {

@@ -55,6 +55,7 @@ static void setScalars(TargetDescription &description, unsigned registers, bool 
 static void describeX86(const TargetSpec &spec, const MCSubtargetInfo &subtarget, TargetDescription &description) {
   bool wide = spec.arch == XCUT_ARCH_X86_64;
   description.fmaPipes = 2;
+  description.streamedBytes = wide ? 6 : 2;
   description.hasRounding = hasFeature(subtarget, "sse4.1");
   if (hasFeature(subtarget, "avx512f")) {
     setVectors(description, 512, wide ? 32 : 8, true);

@@ -51,6 +51,9 @@ struct TargetDescription {
   unsigned spareRegisters = 1;   // vector registers that a tile must leave free for the scheduler not to spill
   unsigned issueWidth = 4;       // instructions started in a cycle, at most
   unsigned fmaLatency = 4, fmaPipes = 1;
+  // Bytes a cycle at which weights come from beyond the core's caches: what a whole model has of them does not stay
+  // there from one inference to the next.
+  double streamedBytes = 2;
   uint64_t l1Bytes = 32768, l2Bytes = 262144, lineBytes = 64;
 
   // f32 lanes of one operation: 16 on AVX-512, 8 on AVX2, 4 on NEON, 16 on RVV with VLEN 128 and LMUL 4, 1 on scalars.
