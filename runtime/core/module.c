@@ -94,7 +94,12 @@ xcut_status xcut_module_kernel(const xcut_module *module, uint32_t variant, uint
   const xcut_variant *v = variants_of(module->table) + variant;
   if (index >= v->kernel_count) return XCUT_E_NOT_FOUND;
   const xcut_kernel_info *kernel = (const xcut_kernel_info *)xcut_at(&v->kernels) + index;
-  *out = (xcut_kernel_description){xcut_text_at(&kernel->name), kernel->flops, kernel->bytes};
+  *out = (xcut_kernel_description){
+      .name = xcut_text_at(&kernel->name),
+      .flops = kernel->flops,
+      .bytes = kernel->bytes,
+      .code_offset = (const char *)xcut_at(&kernel->function) - (const char *)module->table,
+  };
   return XCUT_OK;
 }
 

@@ -181,7 +181,8 @@ static void json_variant(const xcut_module *module, uint32_t arch, uint32_t inde
     if (xcut_module_kernel(module, index, i, &k)) break;
     printf("%s\n      {\"name\": ", i ? "," : "");
     print_json_text(k.name);
-    printf(", \"flops\": %" PRIu64 ", \"bytes\": %" PRIu64 "}", k.flops, k.bytes);
+    printf(", \"flops\": %" PRIu64 ", \"bytes\": %" PRIu64 ", \"code_offset\": %" PRId64 "}", k.flops, k.bytes,
+           k.code_offset);
   }
   printf("]}");
 }

@@ -125,6 +125,11 @@ class Matrix:
     def platform(self, name: str) -> Platform:
         return _pick(self.platforms, name, "platform")
 
+    def cell(self, model: str, platform: str, setting: str) -> Cell:
+        """Any combination, whether a selection has it or not."""
+        _pick(dict(self.tags), model, "model")
+        return Cell(model, self.platform(platform), _pick(self.settings, setting, "setting"))
+
     def select(
         self,
         selection: str,

@@ -100,6 +100,7 @@ XCUT_NODISCARD xcut_status xcut_module_variant(const xcut_module *module, uint32
 typedef struct xcut_kernel_description {
   const char *name;  // of the model node
   uint64_t flops, bytes;
+  int64_t code_offset;  // bytes from the module's table, which its ELF header's e_entry points to, to its code
 } xcut_kernel_description;
 
 // Describes kernel `index` of variant `variant`. Errors: XCUT_E_NOT_FOUND.

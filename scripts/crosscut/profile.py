@@ -1,0 +1,154 @@
+"""Says where an inference spends itself: every kernel of a model, most costly first.
+
+On an emulated platform: instructions of each kernel, counted by QEMU, and how many multiply-adds one instruction
+brings (a vector of four floats can bring four). Natively: microseconds and GFLOP/s, by crosscut-bench --per-kernel.
+The model is compiled as benchmarks/matrix.json says, into build/profile/. Exit status: 0, or 1 on an error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import bisect
+import json
+import struct
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from crosscut import bench, matrix, models, paths, records, runner, table
+from crosscut.matrix import Cell
+
+ALL_BLOCKS = 1_000_000
+COMPILE_TIMEOUT = 300.0
+RUN_TIMEOUT = 3600.0
+
+
+class ProfileError(Exception):
+    """Why there is no profile, in one line."""
+
+
+@dataclass
+class Kernel:
+    name: str
+    flops: int  # of one call
+    calls: int = 0
+    instructions: int = 0
+
+
+def table_offset(image: bytes) -> int:
+    """Where a module's table lies in its file: the entry address of its ELF header."""
+    order = "<" if image[5] == 1 else ">"
+    return int(struct.unpack_from(order + ("I" if image[4] == 1 else "Q"), image, 24)[0])
+
+
+def attribute(image: bytes, kernels: list[dict[str, Any]], blocks: list[dict[str, Any]]) -> tuple[list[Kernel], int]:
+    """Instructions of each kernel, and those outside the module (the program that runs it, the C library).
+
+    `image` is the module's file, which runs as it lies: a block of the plugin's output belongs to it when its bytes
+    are found there at one and the same distance from its address. What lies between two kernels counts with the first:
+    its constants, functions that the compiler adds.
+    """
+    code = [
+        (int(block["address"], 16), bytes.fromhex(block["bytes"]), block["executions"], block["instructions"])
+        for block in blocks
+    ]
+    found: Counter[int] = Counter()
+    for address, content, executions, instructions in code:
+        if len(content) >= 16 and image.count(content) == 1:
+            found[address - image.find(content)] += executions * instructions
+    if not found:
+        raise ProfileError("no block of the module was counted")
+    base = found.most_common(1)[0][0]
+
+    ordered = sorted(kernels, key=lambda kernel: kernel["code_offset"])
+    starts = [table_offset(image) + kernel["code_offset"] for kernel in ordered]
+    rows = [Kernel(kernel["name"], kernel["flops"]) for kernel in ordered]
+    before = Kernel("(before the kernels)", 0)
+    outside = 0
+    for address, content, executions, instructions in code:
+        count = executions * instructions
+        offset = address - base
+        if not 0 <= offset < len(image) or image[offset : offset + len(content)] != content:
+            outside += count
+            continue
+        index = bisect.bisect_right(starts, offset) - 1
+        row = rows[index] if index >= 0 else before
+        row.instructions += count
+        if index >= 0 and offset == starts[index]:
+            row.calls += executions
+    return [*rows, before], outside
+
+
+def emulated(cell: Cell, module: Path, sample: models.Sample, folder: Path) -> str:
+    counts = folder / "counts.json"
+    model = models.find(cell.model)
+    arguments = [*bench.arguments(model, module, sample, "local-sync", 1), "--once"]
+    command = runner.on_platform(cell.platform, "crosscut-bench", arguments, counts)
+    plugin = command.index("-plugin") + 1
+    command[plugin] = f"{command[plugin]},blocks={ALL_BLOCKS}"
+    done = runner.run(command, RUN_TIMEOUT)
+    if not done.ok:
+        raise ProfileError(f"{done.reason}: {done.shell}")
+    total = bench.read_count(counts)
+    info = runner.run([paths.tool("crosscut-info"), module, "--json"])
+    if not info.ok:
+        raise ProfileError(info.reason)
+    kernels = json.loads(info.stdout)["variants"][0]["kernels"]
+    rows, outside = attribute(module.read_bytes(), kernels, json.loads(counts.read_text())["blocks"])
+    rows.append(Kernel("(outside the module)", 0, instructions=outside))
+    lines = []
+    for row in sorted((r for r in rows if r.instructions), key=lambda r: -r.instructions):
+        rate = f"{row.calls * row.flops / 2 / row.instructions:.2f}" if row.flops else "-"
+        share = f"{100 * row.instructions / total:.1f} %"
+        lines.append([table.instructions(row.instructions), share, str(row.calls or "-"), rate, row.name])
+    header = ["instructions", "share", "calls", "multiply-adds each", "kernel"]
+    return f"{table.render(header, lines, (0, 1, 2, 3))}\n{table.instructions(total)} instructions"
+
+
+def native(cell: Cell, module: Path, sample: models.Sample) -> str:
+    setting = cell.setting
+    arguments = bench.arguments(models.find(cell.model), module, sample, setting.device, setting.threads)
+    done = runner.run(runner.on_platform(cell.platform, "crosscut-bench", [*arguments, "--per-kernel"]), RUN_TIMEOUT)
+    if not done.ok:
+        raise ProfileError(f"{done.reason}: {done.shell}")
+    return done.stdout.rstrip()
+
+
+def profile(cell: Cell) -> str:
+    model = models.get(cell.model)
+    found = model.dynamic_samples() if cell.setting.dynamic else model.samples()
+    if not found:
+        raise ProfileError(f"{cell.model} has no samples for the setting {cell.setting.name}")
+    folder = paths.BUILD / "profile" / cell.key
+    folder.mkdir(parents=True, exist_ok=True)
+    module = folder / "model.xcm"
+    shapes = {} if cell.setting.dynamic else model.fixed_shapes
+    done = runner.run(runner.compile_command(model.onnx, module, None, shapes, cell.compile), COMPILE_TIMEOUT)
+    if not done.ok:
+        raise ProfileError(done.reason)
+    return emulated(cell, module, found[0], folder) if cell.platform.emulated else native(cell, module, found[0])
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="scripts/profile", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("model", help="of benchmarks/matrix.json")
+    parser.add_argument("--platform", default=paths.HOST_PLATFORM, metavar="NAME", help="default: %(default)s")
+    parser.add_argument("--setting", default="default", metavar="NAME", help="default: %(default)s")
+    options = parser.parse_args(arguments)
+    try:
+        table_of_cells = matrix.load()
+        cell = table_of_cells.cell(options.model, options.platform, options.setting)
+        with runner.interruptible():
+            print(profile(cell))
+    except (ProfileError, matrix.MatrixError, models.ModelError, records.RecordError, ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
