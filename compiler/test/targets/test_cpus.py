@@ -116,4 +116,6 @@ def test_aarch64_features_are_clangs(tools, digits, cpu):
 
 @pytest.mark.parametrize("target, cpus", [*CORTEX_M.items(), ("armv7-linux", CORTEX_A), ("aarch64-linux", CORTEX_A64)])
 def test_arm_cpus_are_listed(tools, target, cpus):
-    assert {*cpus} <= {line.split()[0] for line in must_run([tools.compiler, "--list-cpus", f"--target={target}"]).splitlines()}
+    assert {*cpus} <= {
+        line.split()[0] for line in must_run([tools.compiler, "--list-cpus", f"--target={target}"]).splitlines()
+    }
