@@ -33,14 +33,21 @@ struct FunctionInfo {
   uint64_t arenaBytes = 0;          // or XCUT_ARENA_DYNAMIC
 };
 
+// A function of the user's program that the model calls (crosscut/plugin.h).
+struct PluginInfo {
+  std::string name;    // "acme.Scale"
+  std::string symbol;  // llvm.func @symbol(%env: !llvm.ptr, %call: !llvm.ptr) -> i32, which asks the environment
+};
+
 // A compiled model before emission. `code` holds func.func in the dialects func, scf, cf, arith, math, vector (1-D,
 // fixed length), ub and LLVM (pointers, loads, stores, calls by address). Index width is TargetDescription::indexBits.
 struct Program {
   mlir::OwningOpRef<mlir::ModuleOp> code;
   std::vector<KernelInfo> kernels;
   std::vector<FunctionInfo> functions;
-  std::vector<uint8_t> weights;  // in target byte order; every tensor starts at a multiple of XCUT_ALIGNMENT
-  std::string sourceName;        // file name of the model, without folders
+  std::vector<PluginInfo> plugins;  // by number
+  std::vector<uint8_t> weights;     // in target byte order; every tensor starts at a multiple of XCUT_ALIGNMENT
+  std::string sourceName;           // file name of the model, without folders
   std::array<uint8_t, 32> sourceSha256{};
 };
 

@@ -120,6 +120,16 @@ TableImage buildTable(const Program &program, const TargetSpec &spec) {
   table.text(AT(head, xcut_module_table, source_name), program.sourceName);
   table.text(AT(head, xcut_module_table, compiler), "crosscut " CROSSCUT_VERSION " (LLVM " LLVM_VERSION_STRING ")");
   memcpy(&table.image.bytes[AT(head, xcut_module_table, source_sha256)], program.sourceSha256.data(), 32);
+  if (!program.plugins.empty()) {
+    uint32_t plugins = table.reserve(program.plugins.size() * sizeof(xcut_plugin_info));
+    table.put<uint32_t>(AT(head, xcut_module_table, flags), XCUT_MODULE_PLUGINS);
+    table.put<uint32_t>(AT(head, xcut_module_table, plugin_count), program.plugins.size());
+    table.offset(AT(head, xcut_module_table, plugins), plugins);
+    for (const PluginInfo &plugin : program.plugins) {
+      table.text(AT(plugins, xcut_plugin_info, name), plugin.name);
+      plugins += sizeof(xcut_plugin_info);
+    }
+  }
 
   for (const FunctionInfo &function : program.functions) {
     table.image.functionsAt.push_back(functions);

@@ -14,6 +14,9 @@
 #ifndef XCUT_WITH_FOREIGN
 #define XCUT_WITH_FOREIGN 1  // describing modules of other machines
 #endif
+#ifndef XCUT_WITH_PLUGINS
+#define XCUT_WITH_PLUGINS 1  // modules that call functions of the program's
+#endif
 #ifndef XCUT_GENERIC
 #define XCUT_GENERIC 0  // the hooks of crosscut/generic.h
 #endif

@@ -72,6 +72,9 @@ struct xcut_module {
   void *file;
   size_t file_bytes;
   void *weights_copy;
+#if XCUT_WITH_PLUGINS
+  xcut_plugin *plugins;  // in the order of the table
+#endif
 };
 
 // What a field holding an xcut_offset points to; null when absent. Only for offsets that xcut_table_check passed.
@@ -81,6 +84,17 @@ const char *xcut_text_at(const xcut_offset *field);  // "" when absent
 // Checks that everything the table at `table_at` refers to lies inside `base` ... `base + bytes` and makes sense.
 // `base` is 16-byte aligned, `bytes` at most SIZE_MAX / 2.
 xcut_status xcut_table_check(const uint8_t *base, size_t bytes, size_t table_at, xcut_error *error);
+
+#if XCUT_WITH_PLUGINS
+// Finds the program's plugin for each that the module calls. On failure the caller unloads `module`.
+xcut_status xcut_plugins_bind(xcut_module *module, const xcut_plugin *plugins, uint32_t count, xcut_error *error);
+
+// The environment's call_plugin.
+int32_t xcut_plugins_call(xcut_env *env, uint32_t plugin, xcut_plugin_call *call);
+
+// What a session's call says of the plugin that failed.
+xcut_status xcut_plugins_explain(const xcut_session *session, xcut_error *error);
+#endif
 
 // Chooses the first variant that the machine can run.
 xcut_status xcut_variant_choose(const xcut_module_table *table, const xcut_cpu *cpu, const xcut_variant **out,
@@ -136,6 +150,9 @@ struct xcut_session {
   bool arena_lent;
   xcut_kernel_time *times;
   int32_t result;  // of the entry point
+#if XCUT_WITH_PLUGINS
+  const char *plugin_node, *plugin_message;  // of the one that failed
+#endif
   xcut_phase phase;
   xcut_run *run;
 };

@@ -54,6 +54,10 @@ xcut_status xcut_variant_choose(const xcut_module_table *table, const xcut_cpu *
 
 // ---- Inspection ------------------------------------------------------------------------------------------------------
 
+static uint32_t plugin_count(const xcut_module_table *table) {
+  return XCUT_WITH_PLUGINS && (table->flags & XCUT_MODULE_PLUGINS) ? table->plugin_count : 0;
+}
+
 void xcut_module_describe(const xcut_module *module, xcut_module_description *out) {
   const xcut_module_table *table = module->table;
   *out = (xcut_module_description){
@@ -63,6 +67,7 @@ void xcut_module_describe(const xcut_module *module, xcut_module_description *ou
       .variant_count = table->variant_count,
       .chosen_variant = module->variant ? (uint32_t)(module->variant - variants_of(table)) : table->variant_count,
       .flags = table->flags,
+      .plugin_count = plugin_count(table),
       .image_bytes = module->image_bytes,
       .checked_bytes = table->checked_bytes,
       .weights_bytes = table->weights_bytes,
@@ -86,6 +91,12 @@ xcut_status xcut_module_variant(const xcut_module *module, uint32_t index, xcut_
       .features = xcut_text_at(&variant->features),
   };
   return XCUT_OK;
+}
+
+const char *xcut_module_plugin(const xcut_module *module, uint32_t index) {
+  if (index >= plugin_count(module->table)) return NULL;
+  const xcut_plugin_info *plugins = xcut_at(&module->table->plugins);
+  return xcut_text_at(&plugins[index].name);
 }
 
 xcut_status xcut_module_kernel(const xcut_module *module, uint32_t variant, uint32_t index,
@@ -145,6 +156,9 @@ void xcut_module_unload(xcut_module *module) {
   const xcut_platform *platform = module->platform;
   if (module->code) platform->unmap(platform->self, module->code, module->code_bytes);
   if (module->file) platform->unmap(platform->self, module->file, module->file_bytes);
+#if XCUT_WITH_PLUGINS
+  if (module->plugins) allocator.release(allocator.self, module->plugins);
+#endif
   if (module->weights_copy) allocator.release(allocator.self, module->weights_copy);
   allocator.release(allocator.self, module);
 }

@@ -87,6 +87,9 @@ xcut_status xcut_session_create(const xcut_function *function, xcut_device *devi
   session->run->session = session;
   session->run->device = device;
   session->run->env.allocate_output = xcut_session_allocate_output;
+#if XCUT_WITH_PLUGINS
+  session->run->env.call_plugin = xcut_plugins_call;
+#endif
   device->ops->run_begin(session->run);
   *out = session;
   return XCUT_OK;
@@ -241,6 +244,9 @@ static xcut_status prepare(xcut_session *session, const xcut_value *inputs, uint
   status = provide_arena(session, error);
   if (status) return status;
   session->outputs = outputs;
+#if XCUT_WITH_PLUGINS
+  session->plugin_node = session->plugin_message = NULL;
+#endif
   session->call.weights = session->module->weights;
   session->call.env = &session->run->env;
   return XCUT_OK;

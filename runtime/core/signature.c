@@ -98,6 +98,9 @@ xcut_status xcut_explain(const xcut_session *session, int32_t result, xcut_error
       return xcut_fail(error, XCUT_E_ARENA, "the arena has %lld bytes, the call needs %lld", actual, expected);
     case XCUT_RUN_DATA: return xcut_fail(error, XCUT_E_DATA, "%s '%s': value %lld is out of range", role, name, actual);
     case XCUT_RUN_MEMORY: return xcut_fail(error, XCUT_E_MEMORY, "no memory for an output");
+#if XCUT_WITH_PLUGINS
+    case XCUT_RUN_PLUGIN: return xcut_plugins_explain(session, error);
+#endif
     default: return xcut_fail(error, XCUT_E_IMAGE, "the module returned the unknown result %d", (int)result);
   }
 }

@@ -156,8 +156,28 @@ static xcut_status check_variant(region *r, const xcut_module_table *table, cons
   return check_entries(r, table, variant);
 }
 
+#if XCUT_WITH_PLUGINS
+static xcut_status check_plugins(region *r, const xcut_module_table *table) {
+  if (!(table->flags & XCUT_MODULE_PLUGINS)) return XCUT_OK;
+  if (table->table_bytes < sizeof(xcut_module_table)) {
+    return xcut_fail(r->error, XCUT_E_IMAGE, "module table has %u bytes, too few for plugins", table->table_bytes);
+  }
+  const void *plugins;
+  xcut_status status =
+      follow(r, &table->plugins, table->plugin_count, sizeof(xcut_plugin_info), 4, "plugins", &plugins);
+  for (uint32_t i = 0; status == XCUT_OK && i < table->plugin_count; ++i) {
+    const xcut_plugin_info *plugin = (const xcut_plugin_info *)plugins + i;
+    status = check_string(r, &plugin->name, "plugin names");
+    if (status == XCUT_OK && !*xcut_text_at(&plugin->name)) {
+      return xcut_fail(r->error, XCUT_E_IMAGE, "module table: plugin %u has no name", i);
+    }
+  }
+  return status;
+}
+#endif
+
 xcut_status xcut_table_check(const uint8_t *base, size_t bytes, size_t table_at, xcut_error *error) {
-  if (table_at > bytes || bytes - table_at < sizeof(xcut_module_table)) {
+  if (table_at > bytes || bytes - table_at < XCUT_MODULE_TABLE_LEAST_BYTES) {
     return xcut_fail(error, XCUT_E_IMAGE, "module table lies outside the image");
   }
   if (table_at % 8 != 0) return xcut_fail(error, XCUT_E_IMAGE, "module table is not 8-byte aligned");
@@ -167,7 +187,7 @@ xcut_status xcut_table_check(const uint8_t *base, size_t bytes, size_t table_at,
     return xcut_fail(error, XCUT_E_VERSION, "module has ABI version %u, this runtime reads %d", table->abi_version,
                      XCUT_ABI_VERSION);
   }
-  if (table->table_bytes < sizeof(xcut_module_table) || table->table_bytes > bytes - table_at) {
+  if (table->table_bytes < XCUT_MODULE_TABLE_LEAST_BYTES || table->table_bytes > bytes - table_at) {
     return xcut_fail(error, XCUT_E_IMAGE, "module table has %u bytes", table->table_bytes);
   }
   region r = {base, bytes, bytes > SIZE_MAX / 64 ? SIZE_MAX : 64 * bytes, table->arch == XCUT_ARCH_ARM, error};
@@ -182,5 +202,8 @@ xcut_status xcut_table_check(const uint8_t *base, size_t bytes, size_t table_at,
   for (uint32_t i = 0; status == XCUT_OK && i < table->variant_count; ++i) {
     status = check_variant(&r, table, (const xcut_variant *)variants + i);
   }
+#if XCUT_WITH_PLUGINS
+  if (status == XCUT_OK) status = check_plugins(&r, table);
+#endif
   return status;
 }

@@ -109,6 +109,7 @@ bool xcut_same_text(const char *a, const char *b) {
   X(XCUT_E_IMAGE, "malformed, truncated or changed module")             \
   X(XCUT_E_VERSION, "module of another ABI version")                    \
   X(XCUT_E_TARGET, "module for another machine or missing CPU feature") \
+  X(XCUT_E_PLUGIN, "a plugin is missing or failed")                     \
   X(XCUT_E_MEMORY, "out of memory")                                     \
   X(XCUT_E_ARENA, "the arena is too small")                             \
   X(XCUT_E_FILE, "a file cannot be opened, read or written")            \

@@ -16,6 +16,7 @@ static size_t look(const xcut_module *module) {
     xcut_tensor_description t;
     for (uint32_t j = 0; xcut_function_tensor(&f, j, &t) == XCUT_OK; ++j) sum += strlen(t.name) + (size_t)t.dims[0];
   }
+  for (uint32_t p = 0; p < d.plugin_count; ++p) sum += strlen(xcut_module_plugin(module, p));
   for (uint32_t v = 0; v < d.variant_count; ++v) {
     xcut_variant_description variant;
     if (xcut_module_variant(module, v, &variant) != XCUT_OK) abort();

@@ -6,8 +6,13 @@
 
 static image fixture;
 
+static int32_t plugin(xcut_plugin_call *call) { return (int32_t)call->input_count; }
+
+// What the second test module calls; the first has none.
+static const xcut_plugin kPlugins[] = {{"test.Scale", plugin, NULL}, {"test.Reverse", plugin, NULL}};
+
 static xcut_status load(const image *i, xcut_error *error) {
-  xcut_load_options options = {.allocator = xcut_allocator_system()};
+  xcut_load_options options = {.allocator = xcut_allocator_system(), .plugins = kPlugins, .plugin_count = 2};
   xcut_module *module;
   error->message[0] = 0;
   xcut_status status = xcut_module_load(i->data, i->bytes, &options, &module, error);
@@ -32,6 +37,8 @@ static void inspect(const xcut_module *module) {
       CHECK(xcut_type_bytes(t.type) > 0 && t.rank <= XCUT_MAX_RANK);
     }
   }
+  for (uint32_t p = 0; p < d.plugin_count; ++p) letters += strlen(xcut_module_plugin(module, p));
+  CHECK(!xcut_module_plugin(module, d.plugin_count));
   for (uint32_t v = 0; v < d.variant_count; ++v) {
     xcut_variant_description variant;
     REQUIRE(xcut_module_variant(module, v, &variant) == XCUT_OK);

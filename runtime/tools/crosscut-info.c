@@ -8,8 +8,8 @@
 static const char kHelp[] =
     "Usage: crosscut-info FILE [--json]\n"
     "\n"
-    "Shows what a compiled model holds: functions with the names, types and shapes of their tensors, variants with\n"
-    "the CPU features they need, sizes, source and compiler.\n"
+    "Shows what a compiled model holds: functions with the names, types and shapes of their tensors, the plugins that\n"
+    "it calls, variants with the CPU features they need, sizes, source and compiler.\n"
     "\n"
     "  --json   as one JSON object\n"
     "  --help   this text\n";
@@ -116,6 +116,11 @@ static void print_module(const xcut_module *module) {
   print_text(d.compiler);
   printf("\nsizes    %" PRIu64 " bytes: %" PRIu64 " headers, tables and code; %" PRIu64 " weights%s\n", d.image_bytes,
          d.checked_bytes, d.weights_bytes, d.flags & XCUT_MODULE_EXTERNAL_WEIGHTS ? " (in a file beside it)" : "");
+  for (uint32_t i = 0; i < d.plugin_count; ++i) {
+    printf("%s", i ? ", " : "plugins  ");
+    print_text(xcut_module_plugin(module, i));
+  }
+  if (d.plugin_count) putchar('\n');
   for (uint32_t i = 0; i < d.function_count; ++i) {
     xcut_function function;
     if (xcut_module_function(module, i, &function) == XCUT_OK) print_function(&function);
@@ -200,8 +205,13 @@ static void print_json(const xcut_module *module) {
   printf("\",\n  \"compiler\": ");
   print_json_text(d.compiler);
   printf(",\n  \"image_bytes\": %" PRIu64 ",\n  \"checked_bytes\": %" PRIu64 ",\n  \"weights_bytes\": %" PRIu64
-         ",\n  \"external_weights\": %s,\n  \"functions\": [",
+         ",\n  \"external_weights\": %s,\n  \"plugins\": [",
          d.image_bytes, d.checked_bytes, d.weights_bytes, d.flags & XCUT_MODULE_EXTERNAL_WEIGHTS ? "true" : "false");
+  for (uint32_t i = 0; i < d.plugin_count; ++i) {
+    printf("%s", i ? ", " : "");
+    print_json_text(xcut_module_plugin(module, i));
+  }
+  printf("],\n  \"functions\": [");
   for (uint32_t i = 0; i < d.function_count; ++i) {
     xcut_function function;
     if (xcut_module_function(module, i, &function)) break;

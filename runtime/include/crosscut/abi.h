@@ -190,6 +190,12 @@ typedef struct xcut_variant {
   uint32_t code_bytes;
 } xcut_variant;
 
+// A function of the program's that the module calls (crosscut/plugin.h).
+typedef struct xcut_plugin_info {
+  xcut_offset name;  // UTF-8, zero-terminated, not empty: "acme.Scale"
+  uint32_t reserved;
+} xcut_plugin_info;
+
 typedef struct xcut_module_table {
   uint32_t magic;           // XCUT_ABI_MAGIC
   uint16_t abi_version;     // XCUT_ABI_VERSION
@@ -208,9 +214,17 @@ typedef struct xcut_module_table {
   xcut_offset compiler;       // "crosscut 0.1.0 (LLVM 22.1.8)"
   uint32_t flags;             // XCUT_MODULE_*
   uint8_t source_sha256[32];  // of the model file
+  // From here on only in tables of so many table_bytes: see the flags.
+  xcut_offset plugins;  // xcut_plugin_info[plugin_count], with XCUT_MODULE_PLUGINS
+  uint32_t plugin_count;
 } xcut_module_table;
 
+// table_bytes of the first modules.
+#define XCUT_MODULE_TABLE_LEAST_BYTES offsetof(xcut_module_table, plugins)
+
+// What a runtime has to know of to run the module: one that finds a flag unknown to it refuses.
 #define XCUT_MODULE_EXTERNAL_WEIGHTS UINT32_C(1)  // weights lie beside the module, weights_offset is 0
+#define XCUT_MODULE_PLUGINS UINT32_C(2)           // calls functions of the program's; the table names them
 
 // Checksum of module images: detects every change of one 32-bit word. `image` may have any alignment; a last partial
 // word is padded with zero bytes. Words are read in little-endian order on every machine. `table_checksum_at` is the
@@ -237,6 +251,7 @@ static inline uint32_t xcut_checksum(const void *image, size_t bytes, size_t tab
   }
 
 typedef struct xcut_env xcut_env;
+typedef struct xcut_plugin_call xcut_plugin_call;
 
 // A kernel runs its work items begin ... end-1. Items are independent of each other.
 typedef void (*xcut_kernel_fn)(const void *args, uint32_t begin, uint32_t end);
@@ -248,6 +263,7 @@ typedef xcut_token (*xcut_dispatch_fn)(xcut_env *env, xcut_kernel_fn kernel, con
                                        const xcut_token *after, uint32_t after_count);
 typedef void (*xcut_wait_fn)(xcut_env *env, xcut_token token);
 typedef void *(*xcut_allocate_output_fn)(xcut_env *env, uint32_t output, uint64_t bytes);
+typedef int32_t (*xcut_call_plugin_fn)(xcut_env *env, uint32_t plugin, xcut_plugin_call *call);
 
 // What a module may ask of its caller while it runs. Provided by a device; a caller with neither threads nor plugins
 // passes a null xcut_call.env, and the module runs its kernels by itself, in order.
@@ -260,7 +276,40 @@ struct xcut_env {
   XCUT_SLOT(xcut_wait_fn, wait);
   // Memory for an output whose size only the data tells: at least `bytes`, XCUT_ALIGNMENT-aligned; null when refused.
   XCUT_SLOT(xcut_allocate_output_fn, allocate_output);
-  uint64_t reserved[5];
+  // Calls plugin number `plugin` of the module's table in this thread, and returns its result: 0, or why it failed.
+  // May be null; asked for by modules with XCUT_MODULE_PLUGINS alone.
+  XCUT_SLOT(xcut_call_plugin_fn, call_plugin);
+  uint64_t reserved[4];
+};
+
+// One tensor of a plugin's call: row-major, no padding.
+typedef struct xcut_plugin_tensor {
+  XCUT_SLOT(void *, data);           // aligned to its elements; any address when there are none
+  XCUT_SLOT(const int64_t *, dims);  // [rank]; any address when rank is 0
+  uint64_t elements;                 // product of dims
+  uint8_t type;                      // XCUT_TYPE_*
+  uint8_t rank;                      // 0 ... XCUT_MAX_RANK
+  uint16_t reserved0;
+  uint32_t reserved1;
+} xcut_plugin_tensor;
+
+typedef struct xcut_plugin_attribute {
+  XCUT_SLOT(const char *, name);  // UTF-8, zero-terminated
+  xcut_plugin_tensor value;
+} xcut_plugin_attribute;
+
+// What a plugin is given; crosscut/plugin.h explains it. Valid until the plugin returns.
+struct xcut_plugin_call {
+  XCUT_SLOT(const xcut_plugin_tensor *, inputs);
+  XCUT_SLOT(const xcut_plugin_tensor *, outputs);
+  XCUT_SLOT(const xcut_plugin_attribute *, attributes);  // sorted by name
+  uint32_t input_count;
+  uint32_t output_count;
+  uint32_t attribute_count;
+  uint32_t reserved0;
+  XCUT_SLOT(const char *, node);     // the model's node: "Scale:name"
+  XCUT_SLOT(void *, user);           // null from the module; whoever calls the plugin may set it before
+  XCUT_SLOT(const char *, message);  // null from the module; the plugin may set it when it fails
 };
 
 // One tensor of a call: row-major, no padding.
@@ -291,6 +340,7 @@ enum {
   XCUT_RUN_ARENA = 2,   // arena_bytes is error_actual, less than error_expected
   XCUT_RUN_DATA = 3,    // a value of tensor error_tensor (an index, a shape) is out of range: error_actual
   XCUT_RUN_MEMORY = 4,  // allocate_output returned null
+  XCUT_RUN_PLUGIN = 5,  // plugin number error_tensor returned error_actual; nothing was started after it
 };
 
 // plan: from the dims of the inputs (and the data of inputs that hold shapes) computes the dims of the outputs and
@@ -305,13 +355,34 @@ XCUT_STATIC_ASSERT(sizeof(xcut_entry) == 8, "ABI");
 XCUT_STATIC_ASSERT(sizeof(xcut_variant) == 40, "ABI");
 XCUT_STATIC_ASSERT(offsetof(xcut_variant, cpu) == 16, "ABI");
 XCUT_STATIC_ASSERT(offsetof(xcut_variant, kernel_count) == 32, "ABI");
-XCUT_STATIC_ASSERT(sizeof(xcut_module_table) == 104, "ABI");
+XCUT_STATIC_ASSERT(sizeof(xcut_plugin_info) == 8, "ABI");
+XCUT_STATIC_ASSERT(sizeof(xcut_module_table) == 112, "ABI");
+XCUT_STATIC_ASSERT(XCUT_MODULE_TABLE_LEAST_BYTES == 104, "ABI");
+XCUT_STATIC_ASSERT(offsetof(xcut_module_table, plugin_count) == 108, "ABI");
 XCUT_STATIC_ASSERT(offsetof(xcut_module_table, checksum) == 8, "ABI");
 XCUT_STATIC_ASSERT(offsetof(xcut_module_table, checked_bytes) == 16, "ABI");
 XCUT_STATIC_ASSERT(offsetof(xcut_module_table, function_count) == 40, "ABI");
 XCUT_STATIC_ASSERT(offsetof(xcut_module_table, source_sha256) == 72, "ABI");
 XCUT_STATIC_ASSERT(sizeof(xcut_env) == 64, "ABI");
 XCUT_STATIC_ASSERT(offsetof(xcut_env, wait) == 8, "ABI");
+XCUT_STATIC_ASSERT(offsetof(xcut_env, allocate_output) == 16, "ABI");
+XCUT_STATIC_ASSERT(offsetof(xcut_env, call_plugin) == 24, "ABI");
+XCUT_STATIC_ASSERT(sizeof(xcut_plugin_tensor) == 32, "ABI");
+XCUT_STATIC_ASSERT(offsetof(xcut_plugin_tensor, dims) == 8, "ABI");
+XCUT_STATIC_ASSERT(offsetof(xcut_plugin_tensor, elements) == 16, "ABI");
+XCUT_STATIC_ASSERT(offsetof(xcut_plugin_tensor, type) == 24, "ABI");
+XCUT_STATIC_ASSERT(offsetof(xcut_plugin_tensor, rank) == 25, "ABI");
+XCUT_STATIC_ASSERT(sizeof(xcut_plugin_attribute) == 40, "ABI");
+XCUT_STATIC_ASSERT(offsetof(xcut_plugin_attribute, value) == 8, "ABI");
+XCUT_STATIC_ASSERT(sizeof(xcut_plugin_call) == 64, "ABI");
+XCUT_STATIC_ASSERT(offsetof(xcut_plugin_call, outputs) == 8, "ABI");
+XCUT_STATIC_ASSERT(offsetof(xcut_plugin_call, attributes) == 16, "ABI");
+XCUT_STATIC_ASSERT(offsetof(xcut_plugin_call, input_count) == 24, "ABI");
+XCUT_STATIC_ASSERT(offsetof(xcut_plugin_call, output_count) == 28, "ABI");
+XCUT_STATIC_ASSERT(offsetof(xcut_plugin_call, attribute_count) == 32, "ABI");
+XCUT_STATIC_ASSERT(offsetof(xcut_plugin_call, node) == 40, "ABI");
+XCUT_STATIC_ASSERT(offsetof(xcut_plugin_call, user) == 48, "ABI");
+XCUT_STATIC_ASSERT(offsetof(xcut_plugin_call, message) == 56, "ABI");
 XCUT_STATIC_ASSERT(sizeof(xcut_tensor) == 16, "ABI");
 XCUT_STATIC_ASSERT(sizeof(xcut_call) == 64, "ABI");
 XCUT_STATIC_ASSERT(offsetof(xcut_call, tensors) == 24, "ABI");

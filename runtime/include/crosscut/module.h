@@ -10,6 +10,7 @@
 #include "crosscut/cpu.h"
 #include "crosscut/memory.h"
 #include "crosscut/platform.h"
+#include "crosscut/plugin.h"
 #include "crosscut/status.h"
 
 #ifdef __cplusplus
@@ -28,7 +29,9 @@ typedef struct xcut_load_options {
   const xcut_cpu *cpu;            // null: detected. Naming more than the machine has leads to illegal instructions.
   const void *weights;            // of a module with external weights: XCUT_ALIGNMENT-aligned, borrowed until unload
   uint64_t weights_bytes;
-  uint32_t flags;  // XCUT_LOAD_*
+  uint32_t flags;              // XCUT_LOAD_*
+  const xcut_plugin *plugins;  // [plugin_count]; more than the module calls are fine; copied. Of two of one name the
+  uint32_t plugin_count;       // first counts.
 } xcut_load_options;
 
 // Loads a compiled model from memory. Where the platform can map memory, the code is copied once into pages that are
@@ -44,6 +47,8 @@ typedef struct xcut_load_options {
 // Errors:  XCUT_E_IMAGE     malformed, truncated or changed
 //          XCUT_E_VERSION   of another ABI version
 //          XCUT_E_TARGET    other architecture, or a CPU feature or vector length this machine lacks (named)
+//          XCUT_E_PLUGIN    it calls plugins that options->plugins lacks (named)
+//          XCUT_E_UNSUPPORTED  it needs a part of the runtime that was left out (CROSSCUT_PLUGINS)
 //          XCUT_E_MEMORY    allocator or mapping refused
 //          XCUT_E_ARGUMENT  null or misaligned image, missing allocator or external weights
 XCUT_NODISCARD xcut_status xcut_module_load(const void *image, size_t image_bytes, const xcut_load_options *options,
@@ -73,6 +78,7 @@ typedef struct xcut_module_description {
   uint32_t variant_count;
   uint32_t chosen_variant;  // the one that calls use; variant_count when loaded for inspection only
   uint32_t flags;           // XCUT_MODULE_*
+  uint32_t plugin_count;    // that it calls; 0 in a runtime without CROSSCUT_PLUGINS
   uint64_t image_bytes;     // of the whole module
   uint64_t checked_bytes;   // headers, table and code
   uint64_t weights_bytes;
@@ -83,6 +89,9 @@ typedef struct xcut_module_description {
 } xcut_module_description;
 
 void xcut_module_describe(const xcut_module *module, xcut_module_description *out);
+
+// Name of plugin `index` that the module calls; null past the last. Known of modules loaded for inspection, too.
+const char *xcut_module_plugin(const xcut_module *module, uint32_t index);
 
 typedef struct xcut_variant_description {
   uint64_t required_features;  // bits XCUT_<ARCH>_*

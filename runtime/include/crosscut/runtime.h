@@ -17,6 +17,7 @@
 #include "crosscut/memory.h"
 #include "crosscut/module.h"
 #include "crosscut/platform.h"
+#include "crosscut/plugin.h"
 #include "crosscut/session.h"
 #include "crosscut/status.h"
 

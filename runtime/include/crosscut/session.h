@@ -76,7 +76,7 @@ XCUT_NODISCARD xcut_status xcut_plan(xcut_session *session, const xcut_value *in
 //
 // Threads: one at a time a session. Allocates: the arena, when none was lent and the one from the last call is too
 // small.
-// Errors:  as xcut_plan(), and XCUT_E_ARENA the lent arena is too small, XCUT_E_MEMORY
+// Errors:  as xcut_plan(), and XCUT_E_ARENA the lent arena is too small, XCUT_E_MEMORY, XCUT_E_PLUGIN a plugin failed
 XCUT_NODISCARD xcut_status xcut_invoke(xcut_session *session, const xcut_value *inputs, uint32_t input_count,
                                        xcut_value *outputs, uint32_t output_count, xcut_error *error);
 

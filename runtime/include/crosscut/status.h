@@ -29,6 +29,7 @@ typedef enum xcut_status {
   XCUT_E_IMAGE = 20,    // malformed, truncated or changed
   XCUT_E_VERSION = 21,  // of another ABI version
   XCUT_E_TARGET = 22,   // for another machine, or needs a CPU feature that this one lacks
+  XCUT_E_PLUGIN = 23,   // needs a plugin that the program does not offer, or one failed
 
   // The machine's.
   XCUT_E_MEMORY = 40,       // an allocator or mapping refused

@@ -212,7 +212,7 @@ static xcut_status check_table(const uint8_t *image, size_t bytes, const xcut_el
 // The checksum comes first, so that damage is called damage; only its own fields are read before.
 static xcut_status check_checksum(const uint8_t *image, size_t bytes, const xcut_elf_image *elf, xcut_error *error) {
   if (elf->table_at % 8 != 0 || elf->table_at > elf->segment_bytes ||
-      elf->segment_bytes - elf->table_at < sizeof(xcut_module_table)) {
+      elf->segment_bytes - elf->table_at < XCUT_MODULE_TABLE_LEAST_BYTES) {
     return xcut_fail(error, XCUT_E_IMAGE, "not a Crosscut module: no module table at the entry address");
   }
   const uint8_t *table = image + elf->table_at;

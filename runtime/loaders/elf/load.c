@@ -20,6 +20,14 @@ static xcut_status check_machine(const xcut_elf_image *elf, const xcut_cpu *cpu,
                    xcut_arch_name(cpu->arch));
 }
 
+// Every flag says something that a runtime has to know of.
+static xcut_status check_flags(const xcut_module_table *table, xcut_error *error) {
+  uint32_t known = XCUT_MODULE_EXTERNAL_WEIGHTS | (XCUT_WITH_PLUGINS ? XCUT_MODULE_PLUGINS : 0);
+  if (!(table->flags & ~known)) return XCUT_OK;
+  return xcut_fail(error, XCUT_E_UNSUPPORTED, "module needs %s, which this runtime was built without",
+                   table->flags & ~known & XCUT_MODULE_PLUGINS ? "CROSSCUT_PLUGINS" : "a newer runtime's feature");
+}
+
 static xcut_status find_weights(xcut_module *module, const uint8_t *image, const xcut_load_options *options,
                                 xcut_error *error) {
   const xcut_module_table *table = module->table;
@@ -86,6 +94,7 @@ static xcut_status bind(xcut_module *module, const uint8_t *image, const xcut_el
   if (!(options->flags & XCUT_LOAD_INSPECT)) {
     xcut_cpu cpu = options->cpu ? *options->cpu : xcut_cpu_detect(module->platform);
     xcut_status status = check_machine(elf, &cpu, error);
+    if (status == XCUT_OK) status = check_flags(module->table, error);
     if (status == XCUT_OK) status = xcut_variant_choose(module->table, &cpu, &module->variant, error);
     if (status) return status;
     const uint8_t *code = place_code(module, image, (size_t)elf->segment_bytes, file);
@@ -96,6 +105,10 @@ static xcut_status bind(xcut_module *module, const uint8_t *image, const xcut_el
     uint64_t variant_at = (uint64_t)((const uint8_t *)module->variant - image);
     module->table = (const xcut_module_table *)(const void *)(code + elf->table_at);
     module->variant = (const xcut_variant *)(const void *)(code + variant_at);
+#if XCUT_WITH_PLUGINS
+    status = xcut_plugins_bind(module, options->plugins, options->plugin_count, error);
+    if (status) return status;
+#endif
   }
   return find_weights(module, image, options, error);
 }
