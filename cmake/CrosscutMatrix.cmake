@@ -47,13 +47,21 @@ crosscut_json_list(CROSSCUT_MATRIX_PLATFORMS "${CROSSCUT_MATRIX}" platforms)
 crosscut_json_list(CROSSCUT_MATRIX_MODELS "${CROSSCUT_MATRIX}" models)
 crosscut_json_list(CROSSCUT_MATRIX_SETTINGS "${CROSSCUT_MATRIX}" settings)
 
-# Platforms with programs of their own that are emulated.
+# Platforms with programs of their own that are emulated; boards have none.
 set(CROSSCUT_MATRIX_CROSS ${CROSSCUT_MATRIX_PLATFORMS})
 list(FILTER CROSSCUT_MATRIX_CROSS EXCLUDE REGEX "^${CMAKE_HOST_SYSTEM_PROCESSOR}-linux$")
+list(LENGTH CROSSCUT_MATRIX_PLATFORMS count)
+math(EXPR last "${count} - 1")
+foreach(i RANGE ${last})
+  crosscut_json_get(board OFF "${CROSSCUT_MATRIX}" platforms ${i} board)
+  if(board)
+    list(GET CROSSCUT_MATRIX_PLATFORMS ${i} name)
+    list(REMOVE_ITEM CROSSCUT_MATRIX_CROSS ${name})
+  endif()
+endforeach()
 
 # Platforms that are built: those with a toolchain file. The others run another one's programs.
-crosscut_json_list(CROSSCUT_MATRIX_BUILDS "${CROSSCUT_MATRIX}" also_built)
-list(PREPEND CROSSCUT_MATRIX_BUILDS ${CROSSCUT_MATRIX_PLATFORMS})
+set(CROSSCUT_MATRIX_BUILDS ${CROSSCUT_MATRIX_PLATFORMS})
 foreach(name IN LISTS CROSSCUT_MATRIX_BUILDS)
   if(NOT EXISTS ${CMAKE_SOURCE_DIR}/toolchains/${name}.cmake)
     list(REMOVE_ITEM CROSSCUT_MATRIX_BUILDS ${name})

@@ -4,9 +4,11 @@
 //   qemu-aarch64 -plugin libcrosscut-count.so,out=counts.json[,blocks=20] PROGRAM...
 //
 // A program sets a mark by the system call 0x7b7b, which no kernel has: (1, id) begins region `id`, (2, id) ends it.
-// Each translated block has one 64-bit counter of its executions, which QEMU adds to inline; an instruction count is
-// the sum of executions x instructions. That costs next to nothing, and is exact with one thread: the inline addition
-// is not atomic, so the file says "exact": false when there were more.
+// One that runs without a kernel (qemu-system-*) calls a function of the name xcut_mark_begin or xcut_mark_end, which
+// its file's symbols tell; regions then have their numbers in order as id. Each translated block has one 64-bit counter
+// of its executions, which QEMU adds to inline; an instruction count is the sum of executions x instructions. That
+// costs next to nothing, and is exact with one thread: the inline addition is not atomic, so the file says "exact":
+// false when there were more.
 //
 // `out` is written when the program exits (not when it aborts):
 //   {"target": "aarch64", "exact": true, "instructions": 1234,
@@ -53,6 +55,7 @@ static struct {
   bool region_open;
   uint64_t region_id, region_begin;
   unsigned vcpus, stray_marks;
+  bool has_kernel;
   size_t hot_blocks;
   char target[32], out[MAX_PATH];
 } state = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -88,6 +91,52 @@ static void grow_table(void) {
   }
 }
 
+static uint64_t executed(void) {
+  uint64_t sum = 0;
+  for (size_t i = 0; i < state.block_count; ++i) sum += state.blocks[i]->executions * state.blocks[i]->instructions;
+  return sum;
+}
+
+static void set_mark(uint64_t what, uint64_t id) {
+  pthread_mutex_lock(&state.lock);
+  if (what == MARK_BEGIN && !state.region_open) {
+    state.region_open = true;
+    state.region_id = id;
+    state.region_begin = executed();
+    for (size_t i = 0; i < state.block_count; ++i) state.blocks[i]->at_begin = state.blocks[i]->executions;
+  } else if (what == MARK_END && state.region_open && id == state.region_id) {
+    if (state.region_count == state.region_room) {
+      state.region_room = state.region_room ? state.region_room * 2 : 64;
+      state.regions = grow(state.regions, state.region_room * sizeof *state.regions);
+    }
+    state.regions[state.region_count++] = (region){id, executed() - state.region_begin};
+    for (size_t i = 0; i < state.block_count; ++i) {
+      block *b = state.blocks[i];
+      b->in_regions += b->executions - b->at_begin;
+    }
+    state.region_open = false;
+  } else {
+    ++state.stray_marks;
+  }
+  pthread_mutex_unlock(&state.lock);
+}
+
+static void on_syscall(qemu_plugin_id_t plugin, unsigned vcpu, int64_t number, uint64_t what, uint64_t id, uint64_t a3,
+                       uint64_t a4, uint64_t a5, uint64_t a6, uint64_t a7, uint64_t a8) {
+  (void)plugin, (void)vcpu, (void)a3, (void)a4, (void)a5, (void)a6, (void)a7, (void)a8;
+  if (number == MARK_SYSCALL) set_mark(what, id);
+}
+
+static void on_mark_begin(unsigned vcpu, void *userdata) {
+  (void)vcpu, (void)userdata;
+  set_mark(MARK_BEGIN, state.region_count);
+}
+
+static void on_mark_end(unsigned vcpu, void *userdata) {
+  (void)vcpu, (void)userdata;
+  set_mark(MARK_END, state.region_count);
+}
+
 static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb) {
   (void)id;
   size_t count = qemu_plugin_tb_n_insns(tb), byte_count = 0;
@@ -118,39 +167,12 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb) {
   block *b = *slot;
   pthread_mutex_unlock(&state.lock);
   qemu_plugin_register_vcpu_tb_exec_inline(tb, QEMU_PLUGIN_INLINE_ADD_U64, &b->executions, 1);
-}
-
-static uint64_t executed(void) {
-  uint64_t sum = 0;
-  for (size_t i = 0; i < state.block_count; ++i) sum += state.blocks[i]->executions * state.blocks[i]->instructions;
-  return sum;
-}
-
-static void on_syscall(qemu_plugin_id_t plugin, unsigned vcpu, int64_t number, uint64_t what, uint64_t id, uint64_t a3,
-                       uint64_t a4, uint64_t a5, uint64_t a6, uint64_t a7, uint64_t a8) {
-  (void)plugin, (void)vcpu, (void)a3, (void)a4, (void)a5, (void)a6, (void)a7, (void)a8;
-  if (number != MARK_SYSCALL) return;
-  pthread_mutex_lock(&state.lock);
-  if (what == MARK_BEGIN && !state.region_open) {
-    state.region_open = true;
-    state.region_id = id;
-    state.region_begin = executed();
-    for (size_t i = 0; i < state.block_count; ++i) state.blocks[i]->at_begin = state.blocks[i]->executions;
-  } else if (what == MARK_END && state.region_open && id == state.region_id) {
-    if (state.region_count == state.region_room) {
-      state.region_room = state.region_room ? state.region_room * 2 : 64;
-      state.regions = grow(state.regions, state.region_room * sizeof *state.regions);
-    }
-    state.regions[state.region_count++] = (region){id, executed() - state.region_begin};
-    for (size_t i = 0; i < state.block_count; ++i) {
-      block *b = state.blocks[i];
-      b->in_regions += b->executions - b->at_begin;
-    }
-    state.region_open = false;
-  } else {
-    ++state.stray_marks;
-  }
-  pthread_mutex_unlock(&state.lock);
+  // A function that only sets a mark is one block.
+  const char *symbol = state.has_kernel ? NULL : b->symbol;
+  if (symbol && strcmp(symbol, "xcut_mark_begin") == 0)
+    qemu_plugin_register_vcpu_tb_exec_cb(tb, on_mark_begin, QEMU_PLUGIN_CB_NO_REGS, NULL);
+  if (symbol && strcmp(symbol, "xcut_mark_end") == 0)
+    qemu_plugin_register_vcpu_tb_exec_cb(tb, on_mark_end, QEMU_PLUGIN_CB_NO_REGS, NULL);
 }
 
 static void on_vcpu(qemu_plugin_id_t id, unsigned vcpu) {
@@ -228,7 +250,8 @@ EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int
   }
   qemu_plugin_register_vcpu_init_cb(id, on_vcpu);
   qemu_plugin_register_vcpu_tb_trans_cb(id, on_translate);
-  if (!info->system_emulation) qemu_plugin_register_vcpu_syscall_cb(id, on_syscall);
+  state.has_kernel = !info->system_emulation;
+  if (state.has_kernel) qemu_plugin_register_vcpu_syscall_cb(id, on_syscall);
   qemu_plugin_register_atexit_cb(id, on_exit_of_program, NULL);
   return 0;
 }

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
-from crosscut import paths, runner
+from crosscut import firmware_size, paths, runner
 from crosscut.matrix import Cell
 from crosscut.models import Model, Sample
 
@@ -121,5 +122,29 @@ def module_facts(module: Path) -> dict[str, Any]:
             "triple": str(info.get("triple", "")),
             "cpu": str(first.get("cpu", "")),
             "features": str(first.get("features", "")),
+        },
+    }
+
+
+def static_facts(archive: Path, said: str) -> dict[str, Any]:
+    """The same of a statically linked model, from its header, its symbols and what the compiler said."""
+    header = archive.with_suffix(".h").read_text()
+
+    def constant(name: str) -> int:
+        found = re.search(rf"^#define \w+_{name} (\d+)", header, re.MULTILINE)
+        if not found:
+            raise ValueError(f"{paths.relative(archive.with_suffix('.h'))}: no {name}")
+        return int(found[1])
+
+    triple = re.search(r"^// Target: ([^,]+), CPU ([^,\n]+)", header, re.MULTILINE)
+    features = re.search(r"^target .*?, features ([^,\n]*(?:,[+-][^,\n]*)*)", said, re.MULTILINE)
+    return {
+        "code_bytes": firmware_size.code(archive),
+        "weight_bytes": constant("WEIGHTS_BYTES"),
+        "arena_bytes": constant("ARENA_BYTES"),
+        "target": {
+            "triple": triple[1] if triple else "",
+            "cpu": triple[2] if triple else "",
+            "features": features[1] if features else "",
         },
     }

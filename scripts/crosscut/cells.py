@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from crosscut import bench, matrix, models, paths, records, runner
+from crosscut import bench, boards, matrix, models, paths, records, runner
 from crosscut.compare import outputs_match
 from crosscut.matrix import Cell
 
@@ -110,7 +110,9 @@ def compile_cell(work: Work) -> None:
     assert model
     cell.module.parent.mkdir(parents=True, exist_ok=True)
     shapes = {} if cell.setting.dynamic else model.fixed_shapes
-    command = runner.compile_command(model.onnx, cell.module, None, shapes, cell.compile)
+    # What functions are called: of programs that link several models, each has a name of its own.
+    own = (f"--name={cell.model}",) if cell.setting.static else ()
+    command = runner.compile_command(model.onnx, cell.module, None, shapes, (*cell.compile, *own))
     work.row.update(model_sha256=model.facts["sha256"], flags=[str(part) for part in command[4:]])
     seconds = []
     for _ in range(1 if cell.platform.emulated else COMPILE_SAMPLES):
@@ -121,7 +123,7 @@ def compile_cell(work: Work) -> None:
         seconds.append(round(done.seconds, 4))
     work.metric("compile_time", "seconds", seconds, exact=False)
     work.row["module_sha256"] = hashlib.sha256(cell.module.read_bytes()).hexdigest()
-    facts = bench.module_facts(cell.module)
+    facts = bench.static_facts(cell.module, done.stderr) if cell.setting.static else bench.module_facts(cell.module)
     work.row["target"] = facts.pop("target")
     for name, value in {**facts, "file_bytes": cell.module.stat().st_size}.items():
         if value is not None:
@@ -145,6 +147,11 @@ def run_cell(work: Work) -> None:
     cell = work.cell
     work.row["emulator"] = emulator_version(cell.platform)
     work.folder.mkdir(parents=True, exist_ok=True)
+    (_run_on_board if cell.platform.board else _run_programs)(work)
+
+
+def _run_programs(work: Work) -> None:
+    cell = work.cell
     failure = None
     for index, sample in enumerate(samples(work)):
         counts = work.folder / "counts.json" if index == 0 and cell.platform.emulated else None
@@ -154,6 +161,40 @@ def run_cell(work: Work) -> None:
             work.metric("instructions", "instructions", [bench.read_count(counts)], exact=True)
     if failure:
         raise failure
+
+
+def _run_on_board(work: Work) -> None:
+    """The firmware runs every sample, and is counted when all are right. Its outputs are compared here, too."""
+    cell, model, counts = work.cell, work.model, work.folder / "counts.json"
+    assert model
+    counts.unlink(missing_ok=True)
+    facts = {"model": cell.model, "platform": cell.platform.name, "setting": cell.setting.name}
+    facts |= {name: work.row[name] for name in ("reproduce", "device", "threads")}
+    try:
+        boards.write_model(work.folder, cell, model, samples(work), facts)
+        linked = boards.link(work.folder, cell)
+        done = boards.run(work.folder, cell, counts)
+        work.row["commands"]["measure"] = f"{linked} && {done.shell}"
+        row, outputs = boards.read(done, work.folder, samples(work))
+    except boards.BoardError as error:
+        work.row["commands"].setdefault("measure", error.command)
+        raise Failure(error.phase, str(error)) from error
+    problem = row.get("reason", "")
+    for sample in samples(work):
+        if sample.name in outputs:
+            problem = _compare(work, sample, outputs[sample.name], "") or problem
+    if problem:
+        raise Failure(row.get("phase", "check"), problem)
+    work.metric("instructions", "instructions", [bench.read_count(counts)], exact=True)
+    known = {metric["name"] for metric in work.row["metrics"]}
+    for metric in row["metrics"]:
+        if metric["name"] not in known:
+            work.row["metrics"].append(metric)
+    for name, value in boards.sizes(work.folder).items():
+        work.metric(name, "bytes", [value], exact=True)
+    values = {metric["name"]: metric["samples"][0] for metric in work.row["metrics"]}
+    if problem := boards.over_budget(cell, values):
+        raise Failure("measure", problem)
 
 
 def _check(work: Work, sample: models.Sample, counts: Path | None) -> str:
@@ -172,6 +213,13 @@ def _check(work: Work, sample: models.Sample, counts: Path | None) -> str:
         work.row["commands"][step] = done.shell
     if not done.ok and not all(path.is_file() for path in outputs):
         raise Failure("run", f"sample {sample.name}: {done.reason}")
+    return _compare(work, sample, outputs, done.reason)
+
+
+def _compare(work: Work, sample: models.Sample, outputs: list[Path], said_by_program: str) -> str:
+    """Why a sample's outputs are not right, or ""; the check is added to the row."""
+    model = work.model
+    assert model
     problem, largest, arrays = outputs_match(sample.outputs, outputs, model.tolerance.atol, model.tolerance.rtol)
     check: dict[str, Any] = {"sample": sample.name, "largest_error": largest}
     if arrays and (said := models.answer(model, sample.name, arrays)) is not None:
@@ -179,7 +227,7 @@ def _check(work: Work, sample: models.Sample, counts: Path | None) -> str:
         wanted = model.answers.get(sample.name, said)
         if said != wanted:
             problem = f"says {said!r}, expected {wanted!r}" + (f"; {problem}" if problem else "")
-    problem = problem or done.reason  # the program compares, too
+    problem = problem or said_by_program  # it compares, too
     check["ok"] = not problem
     if problem:
         check["problem"] = problem

@@ -283,7 +283,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         table = matrix.load()
         wanted = options.platform or [paths.HOST_PLATFORM]
-        platforms = list(table.platforms.values()) if wanted == ["all"] else [table.platform(name) for name in wanted]
+        every = [p for p in table.platforms.values() if not p.board]
+        platforms = every if wanted == ["all"] else [table.platform(name) for name in wanted]
     except matrix.MatrixError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -2,13 +2,15 @@
 
   platforms   name: the compiler's (`crosscut-compile --target=NAME`) and that of the file of facts toolchains/NAME.cmake;
               runner: what starts its programs, nothing for this machine; build: the folder of the build tree with its
-              programs, default NAME; compile: options of crosscut-compile in place of --target=NAME
-  also_built  toolchains that are built and tested but run no models of the matrix
+              programs, default NAME; compile: options of crosscut-compile in place of --target=NAME; board: true for a
+              machine without an operating system, whose firmware is linked for each model (benchmarks/board)
   models      a name of models/, or {name, tags}
   settings    name; compile: options of crosscut-compile; device, threads: where it runs, default local-sync, 1;
-              shapes: "fixed" (default: those that the model names) or "dynamic"
+              shapes: "fixed" (default: those that the model names) or "dynamic"; memory, of a board: where its code runs,
+              "flash" (default) or "ram"
   selections  lists of products {models, platforms, settings}. models: "all", or names and tags, less those that
-              `without` names; platforms: "all", "native", "emulated", or names; samples: so many of a model's, not all
+              `without` names; platforms: "all", or kinds ("native", "emulated", "boards") and names; samples: so many
+              of a model's, not all
 
 Names elsewhere (CMake's targets, scripts/test, CI) come from here; tests keep the compiler's own table and the toolchain
 files alike. `python3 -m crosscut.matrix platforms|builds|cells` prints names of it.
@@ -39,10 +41,16 @@ class Platform:
     build: str
     runner: tuple[str, ...]
     compile: tuple[str, ...]
+    board: bool = False
 
     @property
     def emulated(self) -> bool:
+        """Not this machine: what is measured is counted."""
         return bool(self.runner)
+
+    @property
+    def kind(self) -> str:
+        return "boards" if self.board else "emulated" if self.emulated else "native"
 
 
 @dataclass(frozen=True)
@@ -52,6 +60,12 @@ class Setting:
     device: str
     threads: int
     dynamic: bool
+    ram: bool = False
+
+    @property
+    def static(self) -> bool:
+        """Linked into the program, instead of loaded."""
+        return "--format=static" in self.compile
 
 
 @dataclass(frozen=True)
@@ -83,7 +97,8 @@ class Cell:
         """Settings that only say where a module runs share it."""
         own = self.setting.compile or self.setting.dynamic
         name = f"{self.model}.{self.setting.name}" if own else self.model
-        return paths.module_path(self.platform.name, name)
+        path = paths.module_path(self.platform.name, name)
+        return path.with_suffix(".a") if self.setting.static else path
 
 
 _BLOCK = {"models", "without", "platforms", "settings", "samples"}
@@ -92,9 +107,8 @@ _BLOCK = {"models", "without", "platforms", "settings", "samples"}
 class Matrix:
     def __init__(self, facts: dict[str, Any]) -> None:
         keys = {"platforms", "models", "settings", "selections"}
-        _keys(facts, "the matrix", keys, keys | {"also_built"})
+        _keys(facts, "the matrix", keys, keys)
         self.platforms = {p.name: p for p in map(_platform, facts["platforms"])}
-        self.also_built: list[str] = facts.get("also_built", [])
         models = [{"name": m} if isinstance(m, str) else m for m in facts["models"]]
         for model in models:
             _keys(model, "a model", {"name"}, {"name", "tags"})
@@ -118,9 +132,7 @@ class Matrix:
     @property
     def builds(self) -> list[str]:
         """Platforms with a build of their own, beside the host's: those that have a toolchain file."""
-        return [
-            n for n in [*self.platforms, *self.also_built] if (paths.SOURCE / "toolchains" / f"{n}.cmake").is_file()
-        ]
+        return [n for n in self.platforms if (paths.SOURCE / "toolchains" / f"{n}.cmake").is_file()]
 
     def platform(self, name: str) -> Platform:
         return _pick(self.platforms, name, "platform")
@@ -149,6 +161,8 @@ class Matrix:
                     for platform in self._platforms(block["platforms"]):
                         if platform.emulated and setting.threads != 1:
                             raise MatrixError(f"matrix: {setting.name} on {platform.name}: counts need one thread")
+                        if (setting.static or setting.ram) and not platform.board:
+                            raise MatrixError(f"matrix: {setting.name} on {platform.name}: it is for boards")
                         cell = Cell(model, platform, setting, samples)
                         cells.setdefault(cell.key, cell)
         for what, wanted, known in (
@@ -181,27 +195,35 @@ class Matrix:
 
     def _platforms(self, wanted: str | list[str]) -> list[Platform]:
         every = list(self.platforms.values())
-        if wanted in ("all", "native", "emulated"):
-            return [p for p in every if wanted == "all" or p.emulated == (wanted == "emulated")]
-        return [self.platform(name) for name in wanted]
+        if wanted == "all":
+            return every
+        names = [wanted] if isinstance(wanted, str) else wanted
+        known = {**dict.fromkeys(p.kind for p in every), **self.platforms}
+        for name in names:
+            _pick(known, name, "platform or kind")
+        return [p for name in names for p in every if name in (p.name, p.kind)]
 
 
 def _platform(facts: dict[str, Any]) -> Platform:
-    _keys(facts, "a platform", {"name", "runner"}, {"name", "runner", "build", "compile"})
+    _keys(facts, "a platform", {"name", "runner"}, {"name", "runner", "build", "compile", "board"})
     name = facts["name"]
     # What no --target means is this machine's CPU: what people who run here are after.
     default = {} if name == paths.HOST_PLATFORM else {"target": name}
     options = _options(facts.get("compile", default))
-    return Platform(name, facts.get("build", name), tuple(facts["runner"]), options)
+    return Platform(name, facts.get("build", name), tuple(facts["runner"]), options, facts.get("board", False))
 
 
 def _setting(facts: dict[str, Any]) -> Setting:
-    _keys(facts, "a setting", {"name"}, {"name", "compile", "device", "threads", "shapes"})
+    _keys(facts, "a setting", {"name"}, {"name", "compile", "device", "threads", "shapes", "memory"})
     shapes = facts.get("shapes", "fixed")
     if shapes not in ("fixed", "dynamic"):
         raise MatrixError(f"matrix: setting {facts['name']}: shapes {shapes!r}; there are: fixed, dynamic")
+    memory = facts.get("memory", "flash")
+    if memory not in ("flash", "ram"):
+        raise MatrixError(f"matrix: setting {facts['name']}: memory {memory!r}; there are: flash, ram")
     device, threads = facts.get("device", "local-sync"), facts.get("threads", 1)
-    return Setting(facts["name"], _options(facts.get("compile", {})), device, threads, shapes == "dynamic")
+    options = _options(facts.get("compile", {}))
+    return Setting(facts["name"], options, device, threads, shapes == "dynamic", memory == "ram")
 
 
 def _options(facts: dict[str, Any]) -> tuple[str, ...]:
@@ -245,7 +267,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command == "cells":
             found = [cell.key for cell in table.select(options.selection)]
         elif options.command == "builds":
-            found = [name for name in table.builds if not (options.tested and name in table.also_built)]
+            found = [name for name in table.builds if not (options.tested and table.platforms[name].board)]
         else:
             found = list(table.platforms)
     except MatrixError as error:

@@ -11,6 +11,7 @@ BUILD = Path(os.environ.get("CROSSCUT_BUILD_DIR", SOURCE / "build")).resolve()
 
 MODELS = SOURCE / "models"
 MATRIX = SOURCE / "benchmarks" / "matrix.json"
+BUDGETS = SOURCE / "benchmarks" / "budgets.json"
 RECORD_SCHEMA = SOURCE / "results" / "record.schema.json"
 RECORDS = SOURCE / "results" / "records"
 MODELS_LOCK = SOURCE / "scripts" / "requirements-models.lock"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from crosscut import matrix
 from crosscut.table import render, size
 
 Row = dict[str, Any]
@@ -41,6 +42,11 @@ def label(row: Row) -> str:
     return row["model"] if row["setting"] == "default" else f"{row['model']} {row['setting']}"
 
 
+def on_board(row: Row) -> bool:
+    platform = matrix.load().platforms.get(row["platform"])
+    return platform is not None and platform.board
+
+
 def platforms_table(rows: list[Row]) -> str:
     """Models down, platforms across; nothing where a cell was not asked for."""
     platforms = list(dict.fromkeys(row["platform"] for row in rows))
@@ -50,6 +56,39 @@ def platforms_table(rows: list[Row]) -> str:
     short = [name.removesuffix("-linux") for name in platforms]
     body = [[name, *(found.get(platform, "") for platform in platforms)] for name, found in cells.items()]
     return render(["", *short], body, right=tuple(range(1, len(platforms) + 1)))
+
+
+BOARD_SIZES = {
+    "code_bytes": "code",
+    "weight_bytes": "weights",
+    "arena_bytes": "arena",
+    "ram_bytes": "RAM",
+    "flash_bytes": "flash",
+    "program_bytes": "program",
+}
+
+
+def boards_table(rows: list[Row]) -> str:
+    """A line for each model on each board: what a call costs in each setting, and sizes: those of the first setting that
+    has them; the program's in every setting where it is another one."""
+    groups: dict[tuple[str, str], dict[str, Row]] = {}
+    for row in rows:
+        groups.setdefault((row["model"], row["platform"]), {})[row["setting"]] = row
+    settings = list(dict.fromkeys(row["setting"] for row in rows))
+    body = []
+    for (model, platform), found in groups.items():
+        every = [samples(row) for row in found.values()]
+        sizes = [_sizes(name, [values[name][0] for values in every if name in values]) for name in BOARD_SIZES]
+        body.append([model, platform, *(status(found[s]) if s in found else "" for s in settings), *sizes])
+    header = ["", "", *settings, *BOARD_SIZES.values()]
+    return render(header, body, right=tuple(range(2, len(header))))
+
+
+def _sizes(name: str, found: list[float]) -> str:
+    if not found or name != "program_bytes":
+        return size(found[0] if found else None)
+    # What has a budget to the byte is shown to the byte.
+    return " / ".join(f"{value:.0f}" for value in dict.fromkeys(found)) + " B"
 
 
 NEEDS = ["", "code", "weights", "arena", "module", "peak RSS", "allowed", "compile", "answers"]
@@ -123,17 +162,23 @@ def failures(rows: list[Row]) -> str:
 
 def text(rows: list[Row]) -> str:
     failed = sum(row["status"] != "pass" for row in rows)
-    parts = [
-        platforms_table(rows),
-        "",
-        "ok: right on every sample; then the time natively, instructions under QEMU",
-        "",
-    ]
+    boards = [row for row in rows if on_board(row)]
+    others = [row for row in rows if not on_board(row)]
+    right = "ok: right on every sample; then the time natively, instructions under QEMU"
+    parts = [platforms_table(others), "", right, ""] * bool(others)
     parts += [
-        needs_table(rows),
+        boards_table(boards),
+        "",
+        *([] if others else [right]),
+        "RAM: arena, runtime and stack of a call; flash: the smallest program with the model; program: of that, what is no",
+        "kernel, weights or module",
+        "",
+    ] * bool(boards)
+    parts += [
+        needs_table(others),
         "",
         "sizes over all platforms; memory natively, allowed: weights + arena + 6 MB; compile: longest; !: above",
-    ]
+    ] * bool(others)
     if failed:
         parts.append(failures(rows))
     return "\n".join(parts)

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from crosscut import cells, models, paths, records, runner
+from crosscut import boards, cells, models, paths, records, runner
 from crosscut.matrix import Cell
 
 
@@ -32,6 +32,7 @@ def identity(cell: Cell) -> str:
     programs = [paths.tool("crosscut-compile"), paths.tool("crosscut-info")]
     programs += [paths.program(name, cell.platform.build) for name in ("crosscut-run", "crosscut-bench")]
     programs += [runner.plugin()] if cell.platform.emulated else []
+    programs += boards.programs(cell.platform) if cell.platform.board else []
     model = models.find(cell.model)
     files = [model.onnx, model.folder / "model.json"]
     for sample in [*model.samples(), *model.dynamic_samples()]:
@@ -41,7 +42,7 @@ def identity(cell: Cell) -> str:
         "compile": cell.compile,
         "runner": cell.platform.runner,
         "emulator": cells.emulator_version(cell.platform),
-        "device": [cell.setting.device, cell.setting.threads, cell.setting.dynamic, cell.samples],
+        "device": [cell.setting.device, cell.setting.threads, cell.setting.dynamic, cell.setting.ram, cell.samples],
         "schema": records.SCHEMA_VERSION,
     }
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()

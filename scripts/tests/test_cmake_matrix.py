@@ -39,8 +39,11 @@ def _expected(cells):
     found = {}
     for cell in cells:
         shapes = {} if cell.setting.dynamic else models.find(cell.model).fixed_shapes
-        command = runner.compile_command(cell.module, cell.module, None, shapes, cell.compile)
-        found[f"{cell.model}.{cell.setting.name}.{cell.platform.name}.xcm"] = sorted(map(str, command[4:]))
+        name = f"{cell.model}.{cell.setting.name}.{cell.platform.name}"
+        # A linked model's functions are called as its target.
+        own = (f"--name={name}",) if cell.setting.static else ()
+        command = runner.compile_command(cell.module, cell.module, None, shapes, (*cell.compile, *own))
+        found[name + (".a" if cell.setting.static else ".xcm")] = sorted(map(str, command[4:]))
     return found
 
 
@@ -79,7 +82,7 @@ def test_a_platform_and_a_model_have_a_target_each(made_up, what, name):
 
 
 def test_modules_of_the_matrix_are_not_part_of_all(made_up):
-    assert not [name for name in _flags(made_up[0], "all") if name.endswith("-linux.xcm")]
+    assert not [name for name in _flags(made_up[0], "all") if name.endswith(("-linux.xcm", "-mps2.xcm", ".a"))]
 
 
 def test_a_broken_matrix_is_an_error_that_names_the_file(tmp_path):

@@ -30,7 +30,8 @@ def _keys(cells):
 def test_full_holds_every_model_on_every_platform_and_all_of_quick():
     table = matrix.load()
     full = _keys(table.select("full"))
-    assert {f"{m}/{p}/default" for m in table.models for p in table.platforms} <= set(full)
+    systems = [p.name for p in table.platforms.values() if not p.board]
+    assert {f"{m}/{p}/default" for m in table.models for p in systems} <= set(full)
     assert set(_keys(table.select("quick"))) <= set(full) and len(full) == len(set(full))
 
 
@@ -48,7 +49,8 @@ def test_quick_emulates_heavy_models_with_one_sample_and_full_with_all():
 def test_a_model_is_one_entry():
     before, after = matrix.load(), _with(models="made_up")
     new = set(_keys(after.select("full"))) - set(_keys(before.select("full")))
-    assert {f"made_up/{p}/default" for p in before.platforms} <= new and all(k.startswith("made_up/") for k in new)
+    systems = {f"made_up/{p.name}/default" for p in before.platforms.values() if not p.board}
+    assert systems <= new and all(k.startswith("made_up/") for k in new)
     assert f"made_up/{paths.HOST_PLATFORM}/default" in _keys(after.select("quick"))
 
 
@@ -101,6 +103,7 @@ def test_a_combination_without_cells_is_an_error():
         ("platforms", {"name": "aarch64-linux", "runner": []}, "platforms: a name occurs twice"),
         ("settings", {"name": "s", "threats": 2}, "unknown 'threats'"),
         ("settings", {"name": "s", "shapes": "round"}, "shapes 'round'"),
+        ("settings", {"name": "s", "memory": "rom"}, "memory 'rom'"),
     ],
 )
 def test_what_does_not_hold_together_is_an_error(what, entry, message):
@@ -112,9 +115,11 @@ def test_what_does_not_hold_together_is_an_error(what, entry, message):
     "block, message",
     [
         ({"models": ["vgg"], "platforms": "all", "settings": ["default"]}, "no model or tag 'vgg'"),
-        ({"models": "all", "platforms": ["vax"], "settings": ["default"]}, "no platform 'vax'"),
+        ({"models": "all", "platforms": ["vax"], "settings": ["default"]}, "no platform or kind 'vax'"),
         ({"models": "all", "platforms": "all", "settings": ["fastest"]}, "no setting 'fastest'"),
         ({"models": "all", "platforms": "all", "settings": ["threads2"]}, "counts need one thread"),
+        ({"models": "all", "platforms": "native", "settings": ["static"]}, "it is for boards"),
+        ({"models": "all", "platforms": "emulated", "settings": ["ram"]}, "it is for boards"),
         ({"models": "all", "platforms": "all"}, "lacks 'settings'"),
         ({"models": "all", "platforms": "all", "settings": ["default"], "sample": 1}, "unknown 'sample'"),
         ({"models": "all", "platforms": "all", "settings": ["default"], "samples": 0}, "samples must be"),
@@ -153,10 +158,40 @@ def test_the_runner_is_that_of_the_toolchain_file(name, tmp_path):
     assert [part for part in found[1].split(";") if part] == list(matrix.load().platform(name).runner)
 
 
-def test_every_toolchain_file_with_an_operating_system_is_a_platform_and_every_preset_is_built():
-    # Boards are built by their own tests (toolchains/CMakeLists.txt).
-    files = (paths.SOURCE / "toolchains").glob("*.cmake")
-    assert {p.stem for p in files if "set(CROSSCUT_BOARD " not in p.read_text()} <= set(matrix.load().platforms)
+def test_a_board_is_one_entry():
+    entry = {
+        "name": "made-up-board",
+        "board": True,
+        "build": "cortex-m3-mps2",
+        "runner": ["qemu-system-arm", "-kernel"],
+    }
+    before, after = matrix.load(), _with(platforms={**entry, "compile": {"target": "cortex-m3"}})
+    new = set(_keys(after.select("quick"))) - set(_keys(before.select("quick")))
+    assert new == {"digits/made-up-board/default", "digits/made-up-board/static"}
+    assert after.platform("made-up-board").kind == "boards"
+
+
+def test_models_that_fit_run_on_every_board_loaded_and_linked():
+    table = matrix.load()
+    boards = {p.name for p in table.platforms.values() if p.board}
+    assert len(boards) == 9
+    for setting in ("default", "static"):
+        assert {
+            c.platform.name for c in table.select("quick", ["digits"], None, [setting]) if c.platform.board
+        } == boards
+
+
+def test_a_linked_model_is_an_archive_and_a_copied_module_the_same_file():
+    for name, file in (("default", "digits.xcm"), ("static", "digits.static.a"), ("ram", "digits.xcm")):
+        (cell,) = matrix.load().select("full", ["digits"], ["cortex-m4-mps2"], [name])
+        assert cell.module.name == file and cell.setting.ram == (name == "ram")
+
+
+def test_every_toolchain_file_is_a_platform_and_every_preset_is_built():
+    boards = {p.name for p in matrix.load().platforms.values() if p.board}
+    files = {p.stem: p.read_text() for p in (paths.SOURCE / "toolchains").glob("*.cmake")}
+    assert set(files) <= set(matrix.load().platforms)
+    assert {name for name, text in files.items() if "set(CROSSCUT_BOARD " in text} == boards
     builds = set(matrix.load().builds)
     presets = json.loads((paths.SOURCE / "CMakePresets.json").read_text())
     assert builds == {p["name"] for p in presets["configurePresets"] if not p.get("hidden")} - {"host"}
@@ -166,11 +201,10 @@ def test_every_toolchain_file_with_an_operating_system_is_a_platform_and_every_p
 def test_the_compilers_table_of_tested_platforms_is_the_matrix():
     done = subprocess.run([paths.tool("crosscut-compile"), "--list-targets"], capture_output=True, text=True)
     tested = {line.split()[0] for line in done.stdout.splitlines() if " tested " in line}
-    linux = {p.name for p in matrix.load().platforms.values() if p.build in (p.name, "host")}
-    # Firmware has no crosscut-run: boards, each with a toolchain <platform>-<machine>, and WebAssembly have tests of
-    # their own.
-    toolchains = {path.stem for path in (paths.SOURCE / "toolchains").glob("*.cmake")} - set(matrix.load().platforms)
-    assert tested == linux | {name.rpartition("-")[0] for name in toolchains} | {"wasm32"}
+    platforms = matrix.load().platforms.values()
+    systems = {p.name for p in platforms if not p.board and p.build in (p.name, "host")}
+    boards = {option.removeprefix("--target=") for p in platforms if p.board for option in p.compile}
+    assert tested == systems | boards | {"wasm32"}
 
 
 def test_the_command_prints_names(capsys):

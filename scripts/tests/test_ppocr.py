@@ -17,7 +17,7 @@ from crosscut.pictures import Line
 
 READ = paths.MODELS / "ppocr" / "read.py"
 NATIVE = matrix.load().platform(paths.HOST_PLATFORM)
-EMULATED = [p for p in matrix.load().platforms.values() if p.emulated]
+EMULATED = [p for p in matrix.load().platforms.values() if p.kind == "emulated"]
 needs_compiler = pytest.mark.skipif(bool(engines.missing_programs(NATIVE)), reason="the compiler is not built")
 
 

@@ -52,6 +52,26 @@ def test_sizes_are_spans_over_the_platforms_and_time_the_longest():
     assert "43.6-60.2 KB" in line and "2.50 s" in line
 
 
+def test_boards_have_a_line_each_with_settings_side_by_side():
+    sizes = {"ram_bytes": [12192], "flash_bytes": [50624]}
+    rows = [
+        _row("cortex-m4-mps2", instructions=[501_941], program_bytes=[6040], **sizes),
+        _row("cortex-m0-microbit", "fail"),
+        _row("cortex-m4-mps2", setting="static", instructions=[501_021], program_bytes=[1671]),
+    ]
+    lines = report.boards_table(rows).splitlines()
+    assert lines[0].split() == ["default", "static", "code", "weights", "arena", "RAM", "flash", "program"]
+    assert " ".join(lines[2].split()) == "m cortex-m4-mps2 ok 502 k ok 501 k - - - 12.2 KB 50.6 KB 6040 / 1671 B"
+    assert " ".join(lines[3].split()) == "m cortex-m0-microbit FAIL run - - - - - -"
+
+
+def test_boards_stand_below_the_other_platforms_and_not_among_them():
+    text = report.text([_row(time=[0.004]), _row("cortex-m4-mps2", instructions=[501_941])])
+    first, second = text.split("\n\n")[0], text.split("\n\n")[2]
+    assert "x86_64" in first and "cortex" not in first and "cortex-m4-mps2" in second
+    assert "compile: longest" not in report.text([_row("cortex-m4-mps2", instructions=[501_941])])
+
+
 def test_answers_that_differ_between_platforms_are_said():
     assert "upright" in report.needs_table([_row(answer="upright"), _row("armv7-linux", answer="upright")])
     assert "differ" in report.needs_table([_row(answer="upright"), _row("armv7-linux", answer="turned")])

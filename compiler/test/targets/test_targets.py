@@ -84,7 +84,8 @@ def test_this_list_is_the_compilers(tools):
         if "set(CROSSCUT_BOARD " in facts:
             boards.add(re.search(r"set\(CROSSCUT_TARGET (\S+)\)", facts)[1])
     assert len(boards) == 9
-    assert tested == {*matrix.load().platforms, *boards, "wasm32"}
+    systems = {p.name for p in matrix.load().platforms.values() if not p.board}
+    assert tested == {*systems, *boards, "wasm32"}
 
 
 @pytest.mark.parametrize("target", [t for t, facts in ALL.items() if facts])

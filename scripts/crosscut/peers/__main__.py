@@ -58,7 +58,7 @@ def platforms(names: list[str] | None) -> list[Platform]:
     found = [matrix.load().platform(name) for name in dict.fromkeys(names or [paths.HOST_PLATFORM])]
     for platform in found:
         if names and (not platform.emulated or emulated.architecture(platform) not in packages.ARCHITECTURES):
-            known = [p.name for p in matrix.load().platforms.values() if p.emulated]
+            known = [p.name for p in matrix.load().platforms.values() if p.kind == "emulated"]
             known = [n for n in known if emulated.architecture(matrix.load().platform(n)) in packages.ARCHITECTURES]
             raise matrix.MatrixError(f"--platform {platform.name}: no peers there; there are: {', '.join(known)}")
     return found
