@@ -124,6 +124,15 @@ def test_files_that_are_no_records_are_named_on_the_page(tmp_path):
     assert "<b>.json: not JSON" in html.unescape(text.replace("<code>", "").replace("</code>", ""))
 
 
+def test_boards_stand_in_a_table_of_their_own(tmp_path):
+    flash = [made.metric("flash_bytes", "bytes", 50_624, exact=True)]
+    rows = [made.row("a", NATIVE), made.row("b", NATIVE), made.row("b", "cortex-m4-mps2", metrics=flash)]
+    index = page.write(made.write(tmp_path / "records", made.record(0, rows)), tmp_path / "page")
+    systems, boards = re.findall(r'<table class="matrix">.*?</table>', index.read_text(), re.DOTALL)
+    assert NATIVE in systems and "cortex" not in systems and systems.count("<tr>") == 3
+    assert "cortex-m4-mps2" in boards and NATIVE not in boards and boards.count("<tr>") == 2
+
+
 def test_metrics_that_nobody_knows_are_shown(tmp_path):
     rows = [made.row("m", NATIVE, metrics=[made.metric("L2 misses/s", "instructions", 5, exact=True)])]
     index = page.write(made.write(tmp_path / "records", made.record(0, rows)), tmp_path / "page")

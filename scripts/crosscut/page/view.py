@@ -169,6 +169,19 @@ class Overview:
         ordered = sorted(rows.items(), key=lambda row: models.index(row[0][0]))
         return [(next(iter(views.values())).cell, views) for _, views in ordered]
 
+    @property
+    def tables(self) -> list[tuple[str, list[str], list[tuple[Cell, dict[str, CellView]]]]]:
+        """The matrix in tables with a head each: its platforms, and its lines. Boards, which few models fit, stand alone:
+        platforms of which a cell has the size of an image in flash."""
+        boards = {view.cell.platform for view in self.cells if "flash_bytes" in view.values}
+        every, rows, found = self.platforms, self.rows, []
+        for head, kind in (("Model", set(every) - boards), ("On boards", boards)):
+            lines = [{p: view for p, view in views.items() if p in kind} for _, views in rows]
+            if kind:
+                named = [(next(iter(views.values())).cell, views) for views in lines if views]
+                found.append((head, [p for p in every if p in kind], named))
+        return found
+
 
 def overview(history: History, refusals: list[tuple[str, str]]) -> Overview:
     """The page without its cells, which `add` brings one by one, and `finish` puts in order."""
