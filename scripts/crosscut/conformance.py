@@ -285,6 +285,9 @@ def main(arguments: list[str] | None = None) -> int:
         wanted = options.platform or [paths.HOST_PLATFORM]
         every = [p for p in table.platforms.values() if not p.board]
         platforms = every if wanted == ["all"] else [table.platform(name) for name in wanted]
+        for platform in platforms:
+            if platform.board:
+                raise matrix.MatrixError(f"{platform.name}: boards have no crosscut-run")
     except matrix.MatrixError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -140,7 +140,9 @@ class Matrix:
     def cell(self, model: str, platform: str, setting: str) -> Cell:
         """Any combination, whether a selection has it or not."""
         _pick(dict(self.tags), model, "model")
-        return Cell(model, self.platform(platform), _pick(self.settings, setting, "setting"))
+        cell = Cell(model, self.platform(platform), _pick(self.settings, setting, "setting"))
+        _check_setting(cell.setting, cell.platform)
+        return cell
 
     def select(
         self,
@@ -159,10 +161,7 @@ class Matrix:
             for model in self._models(block["models"], block.get("without", [])):
                 for setting in (_pick(self.settings, name, "setting") for name in block["settings"]):
                     for platform in self._platforms(block["platforms"]):
-                        if platform.emulated and setting.threads != 1:
-                            raise MatrixError(f"matrix: {setting.name} on {platform.name}: counts need one thread")
-                        if (setting.static or setting.ram) and not platform.board:
-                            raise MatrixError(f"matrix: {setting.name} on {platform.name}: it is for boards")
+                        _check_setting(setting, platform)
                         cell = Cell(model, platform, setting, samples)
                         cells.setdefault(cell.key, cell)
         for what, wanted, known in (
@@ -202,6 +201,13 @@ class Matrix:
         for name in names:
             _pick(known, name, "platform or kind")
         return [p for name in names for p in every if name in (p.name, p.kind)]
+
+
+def _check_setting(setting: Setting, platform: Platform) -> None:
+    if platform.emulated and setting.threads != 1:
+        raise MatrixError(f"matrix: {setting.name} on {platform.name}: counts need one thread")
+    if (setting.static or setting.ram) and not platform.board:
+        raise MatrixError(f"matrix: {setting.name} on {platform.name}: it is for boards")
 
 
 def _platform(facts: dict[str, Any]) -> Platform:

@@ -117,6 +117,8 @@ def native(cell: Cell, module: Path, sample: models.Sample) -> str:
 
 
 def profile(cell: Cell) -> str:
+    if cell.platform.board:
+        raise ProfileError(f"{cell.platform.name}: boards have no crosscut-bench; scripts/nightly counts their calls")
     model = models.get(cell.model)
     found = model.dynamic_samples() if cell.setting.dynamic else model.samples()
     if not found:

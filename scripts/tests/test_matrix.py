@@ -10,7 +10,7 @@ from platform import machine
 
 import pytest
 
-from crosscut import matrix, models, paths
+from crosscut import conformance, matrix, models, paths, profile
 
 FACTS = json.loads(paths.MATRIX.read_text())
 
@@ -185,6 +185,15 @@ def test_a_linked_model_is_an_archive_and_a_copied_module_the_same_file():
     for name, file in (("default", "digits.xcm"), ("static", "digits.static.a"), ("ram", "digits.xcm")):
         (cell,) = matrix.load().select("full", ["digits"], ["cortex-m4-mps2"], [name])
         assert cell.module.name == file and cell.setting.ram == (name == "ram")
+
+
+def test_commands_for_programs_refuse_boards_by_name(capsys):
+    assert profile.main(["digits", "--platform=cortex-m4-mps2"]) == 1
+    assert "cortex-m4-mps2: boards have no crosscut-bench" in capsys.readouterr().err
+    assert conformance.main(["--platform=cortex-m4-mps2"]) == 1
+    assert "cortex-m4-mps2: boards have no crosscut-run" in capsys.readouterr().err
+    assert profile.main(["digits", "--setting=static"]) == 1
+    assert "it is for boards" in capsys.readouterr().err
 
 
 def test_every_toolchain_file_is_a_platform_and_every_preset_is_built():
