@@ -18,6 +18,8 @@ struct KernelCall {
 llvm::Error generateEntryPoints(mlir::ModuleOp module, FunctionPlan &plan, llvm::ArrayRef<KernelCall> calls,
                                 const TargetDescription &target, llvm::StringRef prefix);
 
+constexpr llvm::StringLiteral dispatchHelper = "xcut_dispatch", waitHelper = "xcut_wait";
+
 // Adds the functions that entry points share: starting a kernel, with or without an environment, and waiting.
 void generateDispatchHelpers(mlir::ModuleOp module, const TargetDescription &target);
 
