@@ -62,6 +62,37 @@ uint64_t flopsOf(const Step &step) {
   return flops;
 }
 
+// The constant part of a plugin's call goes into the weights: names as one run of text, and each attribute's elements.
+PluginRecord makeRecord(const Step &step, unsigned number, WeightBlob &weights) {
+  const PluginCall &call = *step.plugin;
+  PluginRecord record;
+  record.number = number;
+  auto locate = [&](const Access &access, uint8_t type) {
+    PluginRecord::Tensor tensor;
+    tensor.type = type;
+    tensor.dims = access.ref.dims;
+    tensor.pointer.buffer = access.ref.buffer;
+    tensor.pointer.byteOffset = access.ref.offset * elementBytes(access.ref.elementType);
+    if (access.ref.buffer->kind == BufferKind::Constant)
+      tensor.pointer.weightsOffset = weights.add(access.ref.buffer->data, elementBytes(access.ref.buffer->elementType));
+    return tensor;
+  };
+  for (auto [access, type] : llvm::zip_equal(step.nest.inputs, call.inputTypes))
+    record.inputs.push_back(locate(access, type));
+  for (auto [access, type] : llvm::zip_equal(step.outputs, call.outputTypes))
+    record.outputs.push_back(locate(access, type));
+  std::string names = step.name + '\0';
+  for (const PluginCall::Attribute &attribute : call.attributes) names += attribute.name + '\0';
+  uint64_t nameAt = record.nodeAt = weights.add(llvm::ArrayRef(names.data(), names.size()), 1);
+  nameAt += step.name.size() + 1;
+  for (const PluginCall::Attribute &attribute : call.attributes) {
+    record.attributes.push_back(
+        {nameAt, weights.add(attribute.data, attribute.elementBytes), attribute.type, attribute.dims});
+    nameAt += attribute.name.size() + 1;
+  }
+  return record;
+}
+
 // A kernel writes nothing that it reads through another pointer: LLVM may keep loaded values.
 void markNoAlias(func::FuncOp function) {
   for (unsigned i = 0; i < function.getNumArguments(); ++i)
@@ -106,6 +137,7 @@ llvm::Expected<Program> generateProgram(ImportedModel &model, const TargetSpec &
   planOptions.winograd = options.winograd;
   planOptions.target = target;
   std::map<std::string, size_t> kernelIndex;
+  std::map<std::string, unsigned> pluginNumber;
   std::string planText;
   for (func::FuncOp function : source.getOps<func::FuncOp>()) {
     if (function.isPrivate() || function.isDeclaration()) continue;
@@ -116,6 +148,18 @@ llvm::Expected<Program> generateProgram(ImportedModel &model, const TargetSpec &
     std::vector<KernelCall> calls;
     auto dependences = dependencesOf(*plan);
     for (const Step &step : plan->steps) {
+      if (step.kind == StepKind::Plugin) {
+        auto [known, isNew] = pluginNumber.try_emplace(step.plugin->name, program.plugins.size());
+        if (isNew) {
+          generatePluginHelper(code, target, known->second);
+          program.plugins.push_back({step.plugin->name, pluginHelper(known->second)});
+        }
+        KernelCall call;
+        call.after = dependences[calls.size()];
+        call.plugin = makeRecord(step, known->second, weights);
+        calls.push_back(std::move(call));
+        continue;
+      }
       GeneratedKernel kernel = generateKernel(code, step, *plan, target, weights, number++);
       markNoAlias(kernel.function);
       for (KernelArg &arg : kernel.args)
@@ -129,7 +173,7 @@ llvm::Expected<Program> generateProgram(ImportedModel &model, const TargetSpec &
         info.flops = flopsOf(step);
         program.kernels.push_back(info);
       }
-      calls.push_back({symbol, kernel.args, kernel.items, dependences[calls.size()]});
+      calls.push_back({symbol, kernel.args, kernel.items, dependences[calls.size()], std::nullopt});
     }
     if (llvm::Error error = generateEntryPoints(code, *plan, calls, target, function.getName()))
       return std::move(error);

@@ -36,7 +36,7 @@ struct FunctionInfo {
 // A function of the user's program that the model calls (crosscut/plugin.h).
 struct PluginInfo {
   std::string name;    // "acme.Scale"
-  std::string symbol;  // llvm.func @symbol(%env: !llvm.ptr, %call: !llvm.ptr) -> i32, which asks the environment
+  std::string symbol;  // llvm.func @symbol(%env: !llvm.ptr, %call: !llvm.ptr) -> i32: has the environment call it
 };
 
 // A compiled model before emission. `code` holds func.func in the dialects func, scf, cf, arith, math, vector (1-D,

@@ -118,6 +118,7 @@ Error compileModel(const DriverOptions &options, raw_ostream &out) {
   out << ": " << bytesText(fileBytes) << ", weights " << bytesText(program->weights.size());
   for (const FunctionInfo &function : program->functions)
     out << ", arena " << (program->functions.size() > 1 ? function.name + " " : "") << bytesText(function.arenaBytes);
+  for (auto [i, plugin] : enumerate(program->plugins)) out << (i ? " " : ", calls plugins ") << plugin.name;
   out << ", " << program->kernels.size() << " kernels, " << format("%.2f s\n", total);
   if (options.timePhases) printTimes(clock.times, out);
   return Error::success();
@@ -135,7 +136,9 @@ Error checkModel(const DriverOptions &options, raw_ostream &out) {
         << "): " << node.reason << "\n";
   if (!unsupported.empty())
     return createStringError(options.input + ": " + Twine(unsupported.size()) + " nodes are not supported");
-  out << options.input << ": every operator is supported\n";
+  out << options.input << ": every operator is supported";
+  for (auto [i, plugin] : enumerate(pluginsOf(*model->module))) out << (i ? ", " : "; calls the plugins ") << plugin;
+  out << "\n";
   return Error::success();
 }
 

@@ -40,7 +40,11 @@ Error emitModule(Program &program, const TargetSpec &spec, const EmitOptions &op
   DataLayout layout = (*machine)->createDataLayout();
   bool isStatic = options.format == Format::Static;
   StaticInterface interface;
-  if (isStatic) interface = staticInterface(program, options.name);
+  if (isStatic) {
+    Expected<StaticInterface> named = staticInterface(program, options.name);
+    if (!named) return named.takeError();
+    interface = std::move(*named);
+  }
 
   if (Error error = lowerToLLVMDialect(program, spec, layout, options.optLevel)) return error;
   if (options.debugSymbols) addDebugInfo(program);

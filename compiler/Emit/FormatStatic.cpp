@@ -142,7 +142,23 @@ class CFunction {
   AllocaInst *call = nullptr, *records = nullptr;
 };
 
+// The helper that asks the environment for a plugin calls the program's function instead.
+static void callDirectly(Function &helper, StringRef symbol) {
+  Module &module = *helper.getParent();
+  LLVMContext &context = module.getContext();
+  IRBuilder<> b(context);
+  auto *type = FunctionType::get(b.getInt32Ty(), {b.getPtrTy()}, false);
+  Function *plugin = Function::Create(type, GlobalValue::ExternalLinkage, symbol, module);
+  plugin->setDoesNotThrow();
+  helper.deleteBody();
+  helper.setLinkage(GlobalValue::InternalLinkage);
+  b.SetInsertPoint(BasicBlock::Create(context, "", &helper));
+  b.CreateRet(b.CreateCall(plugin, {helper.getArg(1)}));
+}
+
 void addCFunctions(Module &module, Program &program, const StaticInterface &interface) {
+  for (const StaticPlugin &plugin : interface.plugins)
+    callDirectly(*module.getFunction(plugin.info->symbol), plugin.symbol);
   for (Function &function : module)
     if (!function.isDeclaration()) function.setName(localName(interface, function.getName()));
   for (KernelInfo &kernel : program.kernels) kernel.symbol = localName(interface, kernel.symbol);

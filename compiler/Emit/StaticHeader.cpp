@@ -102,7 +102,8 @@ static void writePlan(raw_ostream &out, const StaticFunction &function, const Fu
       << "// With the sizes that plan was given and wrote, and an arena of at least the bytes that it returned.";
 }
 
-static void writeFunction(raw_ostream &out, const StaticFunction &function, const FunctionInfo &info, uint32_t stack) {
+static void writeFunction(raw_ostream &out, const StaticFunction &function, const FunctionInfo &info, uint32_t stack,
+                          bool plugins) {
   out << "\n// ---- " << function.symbol << " ----\n";
   for (const StaticTensor &tensor : function.inputs) writeTensor(out, "Input", tensor);
   for (const StaticTensor &tensor : function.outputs) writeTensor(out, "Output", tensor);
@@ -110,7 +111,9 @@ static void writeFunction(raw_ostream &out, const StaticFunction &function, cons
   if (info.arenaBytes != XCUT_ARENA_DYNAMIC)
     out << "#define " << function.macro << "_ARENA_BYTES " << info.arenaBytes << "\n";
   out << "#define " << function.macro << "_STACK_BYTES " << stack
-      << (stack ? "  // at most, beside memcpy and memset\n" : "  // not known\n");
+      << (!stack    ? "  // not known\n"
+          : plugins ? "  // at most, beside memcpy, memset and plugins\n"
+                    : "  // at most, beside memcpy and memset\n");
 
   std::string parameters;
   for (const StaticTensor &tensor : function.inputs)
@@ -144,7 +147,8 @@ std::string staticHeader(const StaticInterface &interface, const Program &progra
          "here.\n"
       << "// Functions return 0, or another value when sizes, as given or as the inputs' values ask for, do not fit "
          "the "
-         "model.\n//\n"
+         "model"
+      << (interface.plugins.empty() ? "" : ", or\n// when a plugin failed") << ".\n//\n"
       << (isPlanned ? "//   int64_t bytes = " + interface.functions[0].plan + "(...);\n"
                     : "//   static " + macro + "_ALIGNED unsigned char arena[" + interface.functions[0].macro +
                           "_ARENA_BYTES];\n")
@@ -154,8 +158,15 @@ std::string staticHeader(const StaticInterface &interface, const Program &progra
       << "#define " << macro << "_ALIGNED __attribute__((aligned(" << XCUT_ALIGNMENT << ")))\n"
       << "#define " << macro << "_WEIGHTS_BYTES " << program.weights.size() << "\n\n"
       << "#ifdef __cplusplus\nextern \"C\" {\n#endif\n";
+  if (!interface.plugins.empty()) {
+    out << "\n// ---- Plugins: what the program defines for the model to call. crosscut/plugin.h explains them.\n"
+        << "struct xcut_plugin_call;\n";
+    for (const StaticPlugin &plugin : interface.plugins)
+      out << "int32_t " << plugin.symbol << "(struct xcut_plugin_call *call);  // \"" << escaped(plugin.info->name)
+          << "\"\n";
+  }
   for (auto [i, function] : enumerate(interface.functions))
-    writeFunction(out, function, program.functions[i], stackBytes[i]);
+    writeFunction(out, function, program.functions[i], stackBytes[i], !interface.plugins.empty());
   out << "\n#ifdef __cplusplus\n}\n#endif\n#endif\n";
   return text;
 }

@@ -42,11 +42,21 @@ static std::string unique(std::string name, StringSet<> &used) {
   return candidate;
 }
 
-StaticInterface staticInterface(const Program &program, StringRef name) {
+Expected<StaticInterface> staticInterface(const Program &program, StringRef name) {
   StaticInterface interface;
   interface.name = identifier(name, 'm', "model");
   interface.macro = StringRef(interface.name).upper();
   StringSet<> symbols, macros;
+  for (const PluginInfo &plugin : program.plugins) {
+    std::string symbol = "plugin_";
+    for (char c : plugin.name) symbol += isAlnum(c) ? c : '_';
+    for (const StaticPlugin &other : interface.plugins)
+      if (other.symbol == symbol)
+        return createStringError("--format=static: the plugins '" + other.info->name + "' and '" + plugin.name +
+                                 "' would both be " + symbol + "()");
+    symbols.insert(StringRef(symbol).lower());
+    interface.plugins.push_back({&plugin, symbol});
+  }
   for (const FunctionInfo &function : program.functions) {
     bool isMain = function.name == "main" || program.functions.size() == 1;
     std::string own = isMain ? "run" : identifier(function.name, 'f', "function");

@@ -25,14 +25,22 @@ struct StaticFunction {
   std::vector<StaticTensor> inputs, outputs;
 };
 
+struct StaticPlugin {
+  const PluginInfo *info;
+  std::string symbol;  // "plugin_acme_Scale"
+};
+
 struct StaticInterface {
   std::string name, macro;                // "keyword", "KEYWORD"
   std::vector<StaticFunction> functions;  // in the program's order
+  std::vector<StaticPlugin> plugins;      // likewise
 };
 
 // The interface of `program` under the model's name `name`: each run of characters that C identifiers lack becomes one
 // '_'; a leading digit gets 'm' (models) or 't' (tensors) before it, a word of C or C++ '_' behind it; a name that was
-// taken, in capitals too, gets a number.
-StaticInterface staticInterface(const Program &program, llvm::StringRef name);
+// taken, in capitals too, gets a number. A plugin's function is "plugin_" and its name, in which each character that C
+// identifiers lack becomes '_'. An error when two plugins'
+// functions would have one name.
+llvm::Expected<StaticInterface> staticInterface(const Program &program, llvm::StringRef name);
 
 }  // namespace crosscut

@@ -13,7 +13,19 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Tosa/IR/TosaOps.h"
 
+#include <set>
+
 namespace crosscut {
+
+std::vector<std::string> pluginsOf(mlir::ModuleOp module) {
+  std::set<std::string> names;
+  module.walk([&](mlir::func::CallOp call) {
+    auto callee = mlir::SymbolTable::lookupNearestSymbolFrom<mlir::func::FuncOp>(call, call.getCalleeAttr());
+    auto name = callee->getAttrOfType<mlir::StringAttr>("xcut.plugin");
+    if (callee.isExternal()) names.insert(name ? name.str() : callee.getSymName().str());
+  });
+  return {names.begin(), names.end()};
+}
 
 llvm::Expected<ImportedModel> importModel(mlir::MLIRContext &context, llvm::StringRef path,
                                           const ImportOptions &options, std::vector<UnsupportedNode> *unsupported) {

@@ -18,6 +18,10 @@
 // - Integers are signless; unsigned arithmetic uses the unsigned ops of arith. Bool is i1 in the IR, a byte in memory.
 //   The element types as the model states them are in the argument and result attributes below.
 // - Every op carries NameLoc("<op_type>:<node name or first output>"), which errors and kernels quote.
+// - A plugin's call (crosscut/plugin.h) is a func.call of a private func.func without body. Its operands are the
+//   plugin's inputs, and behind them one index for each open dimension of its results, in order. The call's attribute
+//   xcut.attributes is a dictionary of the node's constants (integers, floats, strings, dense<>, of signed or unsigned
+//   types where that matters); the function's xcut.plugin names the plugin, else its own name does.
 // - Argument and result attributes: xcut.name (string), xcut.type (string "f32", "u8", "bool", ...: xcut_type_name).
 #pragma once
 
@@ -49,6 +53,9 @@ struct ImportedModel {
   mlir::OwningOpRef<mlir::ModuleOp> module;
   std::array<uint8_t, 32> sha256{};
 };
+
+// Names of the plugins that the module's functions call, sorted.
+std::vector<std::string> pluginsOf(mlir::ModuleOp module);
 
 // Reads `path` (.onnx, or MLIR text: .mlir). Errors name the file, and for ONNX the node, operator and opset. With
 // `unsupported` non-null, collects every unsupported node instead of failing at the first; the module is then null when

@@ -80,8 +80,9 @@ llvm::Expected<OwningOpRef<ModuleOp>> importMlir(MLIRContext &context, StringRef
   for (Operation &op : module->getBody()->getOperations()) {
     auto function = dyn_cast<func::FuncOp>(op);
     if (!function) return fail("operation '" + op.getName().getStringRef() + "' at the top is not supported");
-    if (function.isPrivate() || function.isExternal()) continue;
-    ++publicFunctions;
+    if (function.isPrivate() && !function.isExternal()) continue;
+    bool isPlugin = function.isExternal();
+    publicFunctions += !isPlugin;
     auto name = [&](bool isArgument, unsigned i, Type type) -> bool {
       auto tensor = dyn_cast<RankedTensorType>(type);
       StringRef element = tensor ? typeName(tensor.getElementType()) : "";
@@ -98,12 +99,18 @@ llvm::Expected<OwningOpRef<ModuleOp>> importMlir(MLIRContext &context, StringRef
       set("xcut.type", element);
       return true;
     };
+    int64_t sizes = 0;  // of a plugin's results
     for (auto [i, type] : llvm::enumerate(function.getArgumentTypes()))
-      if (!name(true, i, type))
+      if (isPlugin && type.isIndex()) ++sizes;
+      else if (sizes) return fail("@" + function.getName() + ": a plugin takes tensors first, then sizes");
+      else if (!name(true, i, type))
         return fail("argument " + Twine(i) + " of @" + function.getName() + " is not a tensor of a supported type");
     for (auto [i, type] : llvm::enumerate(function.getResultTypes()))
       if (!name(false, i, type))
         return fail("result " + Twine(i) + " of @" + function.getName() + " is not a tensor of a supported type");
+      else if (isPlugin) sizes -= cast<RankedTensorType>(type).getNumDynamicDims();
+    if (isPlugin && sizes)
+      return fail("@" + function.getName() + ": a plugin takes an index for each open dimension of its results");
   }
   if (!publicFunctions) return fail("there is no public function");
   // What is left has to be in the form that code generation reads.

@@ -204,6 +204,7 @@ llvm::Expected<OwningOpRef<ModuleOp>> OnnxImporter::run(StringRef bytes) {
   LoadOptions load;
   load.inputShapes = options_.inputShapes;
   load.isLowered = [](const std::string &domain, const std::string &op) { return findLowering(domain, op) != nullptr; };
+  load.isPlugin = [](const std::string &domain) { return !isStandardDomain(domain); };
   std::string error;
   if (!loadOnnx(bytes.data(), bytes.size(), load, model_, error)) return fail(error);
   propagateShapesBack(model_);

@@ -127,6 +127,8 @@ CROSSCUT_LOWERING(lowerMaxUnpool);
 CROSSCUT_LOWERING(lowerCol2Im);
 // Recurrent.cpp
 CROSSCUT_LOWERING(lowerRecurrent);
+// Plugin.cpp
+CROSSCUT_LOWERING(lowerPlugin);
 // Signal.cpp, Regions.cpp
 CROSSCUT_LOWERING(lowerSTFT);
 CROSSCUT_LOWERING(lowerRoiAlign);

@@ -56,7 +56,7 @@ class Weights {
   void strip(onnx::ModelProto &model) {
     auto &graph = *model.mutable_graph();
     for (auto &node : *graph.mutable_node()) {
-      if (node.op_type() != "Constant" || node.attribute_size() != 1 || node.output_size() != 1) continue;
+      if (!isOnnx(node, "Constant") || node.attribute_size() != 1 || node.output_size() != 1) continue;
       auto &attribute = *node.mutable_attribute(0);
       if (attribute.name() != "value" || !attribute.has_t() || attribute.t().ByteSizeLong() <= kSmallConstantBytes)
         continue;
@@ -101,7 +101,10 @@ class Weights {
   std::map<std::string, HostTensor> tensors_;
 };
 
-void applyInputShapes(onnx::GraphProto &graph, const LoadOptions &options, const Weights &weights) {
+// Returns the sizes that named dimensions of the inputs were given.
+std::map<std::string, int64_t> applyInputShapes(onnx::GraphProto &graph, const LoadOptions &options,
+                                                const Weights &weights) {
+  std::map<std::string, int64_t> chosen;
   std::set<std::string> used;
   for (auto &input : *graph.mutable_input()) {
     auto shape = options.inputShapes.find(input.name());
@@ -120,19 +123,41 @@ void applyInputShapes(onnx::GraphProto &graph, const LoadOptions &options, const
       if (dim->has_dim_value() && dim->dim_value() > 0 && dim->dim_value() != size)
         throw LoadError("--input-shape: dimension " + std::to_string(d) + " of input '" + input.name() + "' is " +
                         std::to_string(dim->dim_value()) + " in the model, not " + std::to_string(size));
+      if (dim->has_dim_param()) chosen[dim->dim_param()] = size;
       dim->set_dim_value(size);
     }
     if (shape->second.empty()) type.mutable_shape();
   }
   for (const auto &shape : options.inputShapes)
     if (!used.count(shape.first)) throw LoadError("--input-shape: the model has no input '" + shape.first + "'");
+  return chosen;
 }
 
-// What the file states of other values may contradict the shapes that the user chose.
-void forgetShapes(onnx::GraphProto &graph) {
-  graph.clear_value_info();
-  for (auto &output : *graph.mutable_output())
-    if (output.type().has_tensor_type()) output.mutable_type()->mutable_tensor_type()->clear_shape();
+// What the file states of other values may contradict the shapes that the user chose. Of plugins' outputs there is
+// nothing else to go by: there, names of dimensions take the sizes that were chosen for them.
+void forgetShapes(onnx::ModelProto &model, const LoadOptions &options, const std::map<std::string, int64_t> &chosen) {
+  auto &graph = *model.mutable_graph();
+  std::set<std::pair<std::string, std::string>> functions;  // of the model itself
+  for (const auto &function : model.functions()) functions.insert({function.domain(), function.name()});
+  std::set<std::string> stated;
+  for (const auto &node : graph.node())
+    if (options.isPlugin(node.domain()) && !functions.count({node.domain(), node.op_type()}))
+      stated.insert(node.output().begin(), node.output().end());
+  auto substitute = [&](onnx::ValueInfoProto &info) {
+    for (auto &dim : *info.mutable_type()->mutable_tensor_type()->mutable_shape()->mutable_dim())
+      if (auto size = chosen.find(dim.dim_param()); dim.has_dim_param() && size != chosen.end())
+        dim.set_dim_value(size->second);
+  };
+  auto &infos = *graph.mutable_value_info();
+  infos.erase(std::remove_if(infos.begin(), infos.end(), [&](const auto &i) { return !stated.count(i.name()); }),
+              infos.end());
+  for (auto &info : infos)
+    if (info.type().tensor_type().has_shape()) substitute(info);
+  for (auto &output : *graph.mutable_output()) {
+    if (!output.type().has_tensor_type()) continue;
+    if (!stated.count(output.name())) output.mutable_type()->mutable_tensor_type()->clear_shape();
+    else if (output.type().tensor_type().has_shape()) substitute(output);
+  }
 }
 
 // LayerNormalization's second and third output, which the library's inference writes without looking at the axis.
@@ -140,7 +165,7 @@ class StatisticsOutputs {
  public:
   explicit StatisticsOutputs(onnx::GraphProto &graph) : graph_(graph) {
     for (auto &node : *graph.mutable_node()) {
-      if (node.op_type() != "LayerNormalization" || node.output_size() < 2) continue;
+      if (!isOnnx(node, "LayerNormalization") || node.output_size() < 2) continue;
       auto &taken = taken_[node.output(0)];
       for (int i = 1; i < node.output_size(); ++i) taken.push_back(node.output(i));
       while (node.output_size() > 1) node.mutable_output()->RemoveLast();
@@ -296,11 +321,11 @@ bool loadOnnx(const char *data, size_t size, const LoadOptions &options, Model &
     if (!onnxOpset(proto) && proto.opset_import_size() == 0) throw LoadError("the model names no opset");
     Weights weights;
     weights.strip(proto);
-    applyInputShapes(*proto.mutable_graph(), options, weights);
+    auto chosen = applyInputShapes(*proto.mutable_graph(), options, weights);
     onnx::checker::check_model(proto);
     checkNodes(proto);
     phase = "shape inference";
-    if (!options.inputShapes.empty()) forgetShapes(*proto.mutable_graph());
+    if (!options.inputShapes.empty()) forgetShapes(proto, options, chosen);
     inferShapes(proto);
     phase = "function inlining";
     inlineFunctions(proto, options);

@@ -102,6 +102,8 @@ struct LoadOptions {
   std::map<std::string, std::vector<int64_t>> inputShapes;
   // Operators that the importer lowers itself; every other one with a function body is inlined.
   std::function<bool(const std::string &domain, const std::string &op)> isLowered;
+  // Domains whose operators are the user's: nothing is known of their outputs but what the model states.
+  std::function<bool(const std::string &domain)> isPlugin;
 };
 
 // Fills `model` from the bytes of an .onnx file. On failure returns false and sets `error` (one line, no file name).

@@ -1,5 +1,7 @@
 #include "compiler/Import/OnnxUnroll.h"
 
+#include "compiler/Import/OnnxConvert.h"
+
 #include <cstring>
 #include <map>
 #include <optional>
@@ -41,7 +43,7 @@ class Unroller {
     for (const auto &v : graph_.output()) types_[v.name()] = &v.type();
     for (const auto &t : graph_.initializer()) constants_[t.name()] = &t;
     for (const auto &n : graph_.node())
-      if (n.op_type() == "Constant" && n.attribute_size() == 1 && n.attribute(0).has_t() && n.output_size() == 1)
+      if (isOnnx(n, "Constant") && n.attribute_size() == 1 && n.attribute(0).has_t() && n.output_size() == 1)
         constants_[n.output(0)] = &n.attribute(0).t();
   }
 

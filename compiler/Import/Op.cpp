@@ -193,6 +193,15 @@ LogicalResult Op::axes(unsigned input, int64_t rank, std::optional<SmallVector<i
   return success();
 }
 
+const ValueInfo *Op::declaredInput(unsigned i) const {
+  auto it = values_.model().types.find(node.inputs[i]);
+  return it == values_.model().types.end() ? nullptr : &it->second;
+}
+Value Op::graphInput(const std::string &name) {
+  Tensor *input = values_.find(name);
+  return input ? input->value : Value();
+}
+
 const ValueInfo *Op::declared(unsigned i) const {
   if (!wants(i)) return nullptr;
   auto it = values_.model().types.find(node.outputs[i]);

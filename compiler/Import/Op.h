@@ -89,6 +89,10 @@ class Op {
   unsigned outputCount() const { return node.outputs.size(); }
   bool wants(unsigned i) const { return i < node.outputs.size() && !node.outputs[i].empty(); }
   const ValueInfo *declared(unsigned i) const;
+  // What the model states of an input, or shape inference found; null when nothing.
+  const ValueInfo *declaredInput(unsigned i) const;
+  const std::vector<ValueInfo> &graphInputs() const { return values_.model().inputs; }
+  Value graphInput(const std::string &name);
   // The output's dimensions as the model states or shape inference found them; nullopt unless all are static, and of
   // this rank where one is given.
   std::optional<Dims> declaredDims(unsigned i, int64_t rank = -1);

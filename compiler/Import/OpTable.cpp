@@ -179,6 +179,12 @@ LogicalResult lowerKnown(Op &op) { return op.fail("its result is not known at co
 
 }  // namespace
 
+bool isStandardDomain(StringRef domain) {
+  return domain.empty() ||
+         llvm::is_contained(
+             {"ai.onnx", "ai.onnx.ml", "ai.onnx.training", "ai.onnx.preview", "ai.onnx.preview.training"}, domain);
+}
+
 Lowering findLowering(StringRef domain, StringRef op) {
   static const llvm::StringMap<Lowering> table = [] {
     llvm::StringMap<Lowering> map;
@@ -186,8 +192,8 @@ Lowering findLowering(StringRef domain, StringRef op) {
     for (const char *known : {"Shape", "Size", "Constant"}) map[known] = lowerKnown;
     return map;
   }();
-  if (!domain.empty()) return nullptr;
-  return table.lookup(op);
+  if (isStandardDomain(domain)) return domain.empty() ? table.lookup(op) : nullptr;
+  return lowerPlugin;
 }
 
 }  // namespace crosscut::onnxir

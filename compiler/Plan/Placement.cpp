@@ -31,6 +31,13 @@ TensorRef Planner::denseRef(Buffer *buffer, Type type, const Sizes &dims, llvm::
   return ref;
 }
 
+bool Planner::isRowMajor(const TensorRef &ref) {
+  if (!ref.buffer) return false;
+  TensorRef dense = denseRef(ref.buffer, ref.elementType, ref.dims, naturalOrder(ref.dims.size()));
+  dense.offset = ref.offset;
+  return sameMemory(ref, dense);
+}
+
 // Where the value lies; values that nothing computed yet (tensor.empty) read as zero.
 TensorRef Planner::refOf(Value value) {
   flush(value);
@@ -99,6 +106,8 @@ void Planner::place(Value value, TensorRef ref) {
     if (auto generic = dyn_cast<linalg::GenericOp>(op))
       if (matchCopy(generic) || matchFill(generic)) return;  // views: nothing computes them
     placements[value] = std::move(ref);
+  } else if (isa<func::CallOp>(op)) {
+    if (isRowMajor(ref)) placements[value] = std::move(ref);
   } else if (auto collapse = dyn_cast<tensor::CollapseShapeOp>(op)) {
     place(collapse.getSrc(), expandView(ref, collapse.getReassociationIndices(), shapes.dimsOf(collapse.getSrc())));
   } else if (auto expand = dyn_cast<tensor::ExpandShapeOp>(op)) {

@@ -114,11 +114,26 @@ struct WinogradForm {
   int64_t transformedPerItem = 0, productsPerItem = 0;
 };
 
-enum class StepKind { Kernel, FillBorder, Chain, WinogradInput };
+enum class StepKind { Kernel, FillBorder, Chain, WinogradInput, Plugin };
 
 struct Chain;
 
-// One dispatch.
+// A call of a function of the user's program (crosscut/plugin.h). Its tensors are the step's nest.inputs and outputs,
+// each dense and row-major in the model's order of dimensions.
+struct PluginCall {
+  struct Attribute {
+    std::string name;
+    uint8_t type = 0;  // XCUT_TYPE_*
+    unsigned elementBytes = 1;
+    std::vector<int64_t> dims;
+    std::vector<char> data;  // in host byte order; one element more than dims say where it is a string
+  };
+  std::string name;                              // the plugin's
+  std::vector<uint8_t> inputTypes, outputTypes;  // XCUT_TYPE_*
+  std::vector<Attribute> attributes;             // sorted by name
+};
+
+// One dispatch, or a plugin's call.
 struct Step {
   StepKind kind = StepKind::Kernel;
   std::string name;  // of the model node
@@ -128,7 +143,8 @@ struct Step {
   // WinogradInput writes the transformed input; a kernel that has this form, too, computes the convolution with it.
   std::optional<WinogradForm> winograd;
 
-  std::shared_ptr<Chain> chain;  // Chain: its stages; the rest is unused
+  std::shared_ptr<Chain> chain;        // Chain: its stages; the rest is unused
+  std::shared_ptr<PluginCall> plugin;  // Plugin
 
   // FillBorder: sets to `value` what lies between `outer` and the box `inner` inside it.
   TensorRef outer;

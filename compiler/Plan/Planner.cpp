@@ -20,7 +20,7 @@ std::string nameOf(Operation *op) {
   return name.empty() ? op->getName().getStringRef().str() : name;
 }
 
-static uint8_t abiType(llvm::StringRef name) {
+uint8_t abiType(llvm::StringRef name) {
   return llvm::StringSwitch<uint8_t>(name)
       .Case("f32", XCUT_TYPE_F32)
       .Case("f64", XCUT_TYPE_F64)
@@ -101,6 +101,7 @@ llvm::Error Planner::visit(Operation *op) {
   if (auto collapse = dyn_cast<tensor::CollapseShapeOp>(op))
     return visitReshape(op, collapse.getSrc(), collapse.getReassociationIndices(), false);
   if (auto ret = dyn_cast<func::ReturnOp>(op)) return visitReturn(ret);
+  if (auto call = dyn_cast<func::CallOp>(op)) return visitCall(call);
   if (auto cast = dyn_cast<tensor::CastOp>(op)) {
     TensorRef ref = refOf(cast.getSource());
     const Sizes &dims = shapes.dimsOf(cast.getResult());

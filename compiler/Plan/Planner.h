@@ -12,6 +12,8 @@ namespace crosscut {
 
 // The name of the model node that an operation came from.
 std::string nameOf(mlir::Operation *op);
+// The ABI's number of a type by its name in xcut.type ("f32", "u8"); 0 for none.
+uint8_t abiType(llvm::StringRef name);
 // A sum of loops times constants, plus a constant: what strides can say.
 bool isLinear(mlir::AffineExpr expr);
 
@@ -41,6 +43,9 @@ class Planner {
   TensorRef destinationOf(mlir::Value value);
   llvm::Expected<TensorRef> constantRef(mlir::arith::ConstantOp op);
 
+  // Whether the tensor lies row-major in one run of memory.
+  bool isRowMajor(const TensorRef &ref);
+
   // Backwards.
   void place(mlir::Value value, TensorRef ref);
   void placeOperands();
@@ -54,6 +59,7 @@ class Planner {
   llvm::Error visitReshape(mlir::Operation *op, mlir::Value source, llvm::ArrayRef<mlir::ReassociationIndices> groups,
                            bool expands);
   llvm::Error visitReturn(mlir::func::ReturnOp op);
+  llvm::Error visitCall(mlir::func::CallOp op);
   // The value lies at `ref`: a copy when it was to lie elsewhere.
   void finish(mlir::Value value, const TensorRef &ref, mlir::Operation *op);
 

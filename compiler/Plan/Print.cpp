@@ -31,7 +31,8 @@ void printPlan(const FunctionPlan &plan, llvm::raw_ostream &out) {
       out << "\n";
       return;
     }
-    out << "    loops";
+    if (step.kind == StepKind::Plugin) out << "    plugin " << step.plugin->name;
+    else out << "    loops";
     for (auto [extent, reduction] : llvm::zip(step.nest.extents, step.nest.isReduction))
       out << " " << extent << (reduction ? "r" : "");
     out << "\n";

@@ -109,6 +109,14 @@ Sizes Shapes::computeDims(Value tensor) {
   } else if (auto insert = dyn_cast<tensor::InsertSliceOp>(op)) {
     Sizes dest = dimsOf(insert.getDest());
     fill([&](size_t i) { return dest[i]; });
+  } else if (auto call = dyn_cast<func::CallOp>(op)) {
+    // A plugin's call gives the open dimensions of its results, one after the other, as its last operands.
+    SmallVector<Value> sizes =
+        llvm::to_vector(llvm::make_filter_range(call.getOperands(), [](Value v) { return v.getType().isIndex(); }));
+    unsigned next = 0;
+    for (Value result : call.getResults().take_front(llvm::cast<OpResult>(tensor).getResultNumber()))
+      next += llvm::cast<RankedTensorType>(result.getType()).getNumDynamicDims();
+    fill([&](size_t) { return next < sizes.size() ? sizeOf(sizes[next++]) : symbols.constant(0); });
   } else if (auto concat = dyn_cast<tensor::ConcatOp>(op)) {
     fill([&](size_t i) {
       Size size = dimsOf(concat.getInputs()[0])[i];

@@ -10,6 +10,15 @@ from pathlib import Path
 from crosscut import matrix, paths
 
 WASM = "wasm32"
+# C compilers, by the platform that they make programs for.
+COMPILERS = {
+    "x86_64-linux": "gcc",
+    "i686-linux": "i686-linux-gnu-gcc",
+    "armv7-linux": "arm-linux-gnueabihf-gcc",
+    "aarch64-linux": "aarch64-linux-gnu-gcc",
+    "riscv64-linux": "riscv64-linux-gnu-gcc",
+    "riscv64-v256-linux": "riscv64-linux-gnu-gcc",
+}
 
 
 @dataclass(frozen=True)
@@ -29,6 +38,11 @@ class Platform:
 
     def is_built(self) -> bool:
         return shutil.which("node") is not None if self.name == WASM else (self.programs / "crosscut-run").is_file()
+
+    @property
+    def runtime(self) -> Path:
+        """The runtime's library, as the platform's programs have it."""
+        return self.programs.parent / "runtime" / "libcrosscut_runtime.a"
 
     def run_module(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """crosscut-run, or what stands for it in Node.js."""

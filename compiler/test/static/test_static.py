@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
-from toolchain import must_run, run
+from toolchain import COMPILERS, must_run, run
 
 HERE = Path(__file__).parent
 # By triple, as people may type it; what no platform is named after.
@@ -25,14 +25,6 @@ WARNINGS = {
     "g++": ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Wundef", "-Wold-style-cast"],
     "clang-22": ["-Weverything", "-Wno-declaration-after-statement"],
     "clang++-22": ["-Weverything", "-Wno-c++98-compat", "-Wno-c++98-compat-pedantic", "-Wno-unsafe-buffer-usage"],
-}
-COMPILERS = {
-    "x86_64-linux": "gcc",
-    "i686-linux": "i686-linux-gnu-gcc",
-    "armv7-linux": "arm-linux-gnueabihf-gcc",
-    "aarch64-linux": "aarch64-linux-gnu-gcc",
-    "riscv64-linux": "riscv64-linux-gnu-gcc",
-    "riscv64-v256-linux": "riscv64-linux-gnu-gcc",
 }
 
 

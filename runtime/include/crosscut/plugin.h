@@ -37,9 +37,9 @@ extern "C" {
 // thread that runs the call: the one that called xcut_invoke() or the static function; for xcut_invoke_async() one of
 // the device's or the one that waits. Meanwhile other threads may run kernels that do not depend on it. Sessions that
 // run at the same time call the same function with the same `user` at the same time.
-// Floating point is in its default environment, and has to be left so. Nothing but pointers and integers is passed:
-// the function may be compiled for hard or soft float. Its stack is not part of the stack_bytes of a module. It must
-// not call the session that calls it, and must return (no longjmp or exception).
+// Floating point is in its default environment (static: in the program's), and has to be left so. Nothing but pointers
+// and integers is passed: the function may be compiled for hard or soft float. Its stack is not part of the stack_bytes
+// of a module. It must not call the session that calls it, and must return (no longjmp or exception).
 typedef int32_t (*xcut_plugin_fn)(xcut_plugin_call *call);
 
 // A plugin as a program offers it to xcut_module_load().
