@@ -246,7 +246,8 @@ function(_crosscut_add_module where target compile_target cpu)
   if(arg_FORMAT STREQUAL "static")
     add_library(${target} INTERFACE)
     target_link_libraries(${target} INTERFACE ${module})
-    target_include_directories(${target} INTERFACE ${folder})
+    # The second for plugins, which such programs define: crosscut/plugin.h.
+    target_include_directories(${target} INTERFACE ${folder} ${CROSSCUT_RUNTIME_DIR}/include)
     # The header is there before anything that includes it is compiled.
     add_custom_target(${target}.files ALL DEPENDS ${outputs})
     add_dependencies(${target} ${target}.files)
