@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 
@@ -61,6 +62,17 @@ def test_the_gradient_that_training_uses_is_the_loss_s():
             below = loss()
             value.flat[at] = before
             assert slopes[name].flat[at] == pytest.approx((above - below) / (2 * step), rel=1e-4, abs=1e-6), name
+
+
+def test_the_pictures_of_the_sample_are_digits_that_were_held_out():
+    source = (paths.SOURCE / "runtime/samples/digits/pictures.h").read_text()
+    words = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+    pictures, labels = _digits("digits.py", "pictures_and_labels")()
+    found = re.findall(r"// number (\d+) of the collection, a (\w+)\n *\{([\d,\s]+)\}", source)
+    assert len(found) == 6
+    for number, word, values in found:
+        assert int(number) >= len(labels) - 359 and words[labels[int(number)]] == word
+        assert ([int(v) / 16 for v in values.split(",")] == pictures[int(number)].ravel()).all()
 
 
 @pytest.mark.parametrize("sample", ["zero", "three", "four", "seven", "nine", "unclear"])

@@ -1,5 +1,5 @@
-// A model whose sizes the program chooses: reads x's dimensions and values from standard input, plans, runs twice between
-// guards, and writes y's dimensions and values. Sizes that do not fit are refused by the functions themselves.
+// A model whose sizes the program chooses: reads x's dimensions and values from standard input, plans, runs twice
+// between guards, and writes y's dimensions and values. Sizes that do not fit are refused by the functions themselves.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -7,7 +7,7 @@
 
 XCUT_EMBED(module, MODULE, ".rodata.module");
 
-static _Alignas(XCUT_ALIGNMENT) uint8_t copy[4096];
+static _Alignas(XCUT_ALIGNMENT) uint8_t copy[8192];
 // For all that the runtime allocates: records of some hundred bytes, and the model's arena.
 static _Alignas(XCUT_ALIGNMENT) uint8_t memory[2048];
 
