@@ -10,7 +10,6 @@ namespace crosscut {
 
 struct CodegenOptions {
   bool favorMinPeakMemory = false;
-  uint64_t maxArenaBytes = 0;  // 0: no limit
   WinogradMode winograd = WinogradMode::Auto;
   std::string dumpDir;  // --dump-phases; empty: none
 };

@@ -133,7 +133,6 @@ llvm::Expected<Program> generateProgram(ImportedModel &model, const TargetSpec &
   unsigned number = 0;
   PlanOptions planOptions;
   planOptions.favorMinPeakMemory = options.favorMinPeakMemory;
-  planOptions.maxArenaBytes = options.maxArenaBytes;
   planOptions.winograd = options.winograd;
   planOptions.target = target;
   std::map<std::string, size_t> kernelIndex;
@@ -145,6 +144,7 @@ llvm::Expected<Program> generateProgram(ImportedModel &model, const TargetSpec &
     if (!plan) return plan.takeError();
     llvm::raw_string_ostream planOut(planText);
     printPlan(*plan, planOut);
+    program.arenas.push_back(reportArena(*plan));
     std::vector<KernelCall> calls;
     auto dependences = dependencesOf(*plan);
     for (const Step &step : plan->steps) {

@@ -2,6 +2,8 @@
 // the module's functions, and the packed weights. The one interface between Codegen/ and Emit/.
 #pragma once
 
+#include "compiler/Plan/ArenaReport.h"
+
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
 
@@ -46,6 +48,7 @@ struct Program {
   std::vector<KernelInfo> kernels;
   std::vector<FunctionInfo> functions;
   std::vector<PluginInfo> plugins;  // by number
+  std::vector<ArenaReport> arenas;  // one a function
   std::vector<uint8_t> weights;     // in target byte order; every tensor starts at a multiple of XCUT_ALIGNMENT
   std::string sourceName;           // file name of the model, without folders
   std::array<uint8_t, 32> sourceSha256{};

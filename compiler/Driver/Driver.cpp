@@ -12,6 +12,7 @@
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/Path.h"
+#include "llvm/Support/Process.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/Index/IR/IndexDialect.h"
 #include "mlir/Dialect/UB/IR/UBOps.h"
@@ -65,6 +66,29 @@ static void printTimes(ArrayRef<PhaseTime> times, raw_ostream &out) {
   out << format("  %-22s %8.1f ms\n", "total", total * 1e3);
 }
 
+// What COLUMNS says, else the terminal, else a usual width.
+static unsigned outputColumns() {
+  unsigned columns = 0;
+  const char *wanted = getenv("COLUMNS");
+  if (!wanted || StringRef(wanted).getAsInteger(10, columns) || !columns) columns = sys::Process::StandardOutColumns();
+  return columns ? columns : 100;
+}
+
+// --print-arena and --max-arena.
+static Error lookAtArenas(const DriverOptions &options, const Program &program, raw_ostream &out) {
+  for (const ArenaReport &report : program.arenas) {
+    if (options.printArena) printArena(report, outputColumns(), out);
+    if (!options.maxArenaBytes) continue;
+    if (report.isDynamic)
+      return createStringError(options.input + ": --max-arena needs static shapes: fix the inputs with --input-shape");
+    if (report.arenaBytes > options.maxArenaBytes)
+      return createStringError(options.input + ": the arena takes " + Twine(report.arenaBytes) +
+                               " bytes, more than --max-arena=" + Twine(options.maxArenaBytes) + "; " +
+                               describePeak(report));
+  }
+  return Error::success();
+}
+
 Error compileModel(const DriverOptions &options, raw_ostream &out) {
   Clock clock;
   // 1. Target: what the user asked for, as one triple, CPU and feature set; the facts that kernels are chosen by.
@@ -96,18 +120,21 @@ Error compileModel(const DriverOptions &options, raw_ostream &out) {
   clock.start("generate code");
   CodegenOptions codegenOptions;
   codegenOptions.favorMinPeakMemory = options.favorMinPeakMemory;
-  codegenOptions.maxArenaBytes = options.maxArenaBytes;
   codegenOptions.winograd = options.winograd;
   codegenOptions.dumpDir = options.emit.dumpDir;
   Expected<Program> program = generateProgram(*model, *spec, target, codegenOptions);
   if (!program) return program.takeError();
   if (program->sourceName.empty()) program->sourceName = sys::path::filename(options.input).str();
+  if (Error error = lookAtArenas(options, *program, out)) return error;
+  EmitOptions emit = options.emit;
+  if (!options.arenaDrawing.empty())
+    emit.besides.push_back({options.arenaDrawing, [&](raw_ostream &file) { drawArena(program->arenas, file); }});
   clock.stop();
 
   // 4. Emission: the Program through LLVM and lld into a module with its table, weights and checksum, or into an object
   //    and its C header.
   phase = "emit";
-  if (Error error = emitModule(*program, *spec, options.emit, options.output, clock.times)) return error;
+  if (Error error = emitModule(*program, *spec, emit, options.output, clock.times)) return error;
 
   double total = 0;
   for (const PhaseTime &phase : clock.times) total += phase.seconds;

@@ -21,6 +21,8 @@ struct DriverOptions {
   uint64_t maxArenaBytes = 0;  // 0: no limit
   WinogradMode winograd = WinogradMode::Auto;
   bool timePhases = false;
+  bool printArena = false;   // draw the arena on compileModel's stream
+  std::string arenaDrawing;  // and as SVG into this file; empty: none
 };
 
 // Compiles options.input into options.output and says on `out` what it resolved and made. On error nothing is left at

@@ -75,6 +75,7 @@ Error emitModule(Program &program, const TargetSpec &spec, const EmitOptions &op
   if (!files) return files.takeError();
   watch.lap("link");
 
+  files->insert(files->end(), options.besides.begin(), options.besides.end());
   if (Error error = writeFiles(*files)) return error;
   watch.lap("write");
   return Error::success();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "compiler/Codegen/Program.h"
+#include "compiler/Emit/OutputFiles.h"
 #include "compiler/Target/Target.h"
 
 namespace crosscut {
@@ -14,7 +15,8 @@ struct EmitOptions {
   std::string weightsSection;  // Static: empty for .rodata.<name>_weights
   unsigned optLevel = 2;       // 0 ... 3
   bool debugSymbols = false;
-  std::string dumpDir;  // --dump-phases: 6-llvm.mlir ... 9-code.s; empty: none
+  std::string dumpDir;              // --dump-phases: 6-llvm.mlir ... 9-code.s; empty: none
+  std::vector<OutputFile> besides;  // files of other phases, to appear with the module
 };
 
 struct PhaseTime {

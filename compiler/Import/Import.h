@@ -17,7 +17,8 @@
 //   pooling ops do. Bodies also capture scalars from outside (sizes, run-time axes and bounds).
 // - Integers are signless; unsigned arithmetic uses the unsigned ops of arith. Bool is i1 in the IR, a byte in memory.
 //   The element types as the model states them are in the argument and result attributes below.
-// - Every op carries NameLoc("<op_type>:<node name or first output>"), which errors and kernels quote.
+// - Every op carries NameLoc("<op_type>:<node name or first output>"), which errors and kernels quote. The one
+//   that makes a tensor of the model has NameLoc("<tensor's name>") as the child of that.
 // - A plugin's call (crosscut/plugin.h) is a func.call of a private func.func without body. Its operands are the
 //   plugin's inputs, and behind them one index for each open dimension of its results, in order. The call's attribute
 //   xcut.attributes is a dictionary of the node's constants (integers, floats, strings, dense<>, of signed or unsigned

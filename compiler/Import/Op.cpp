@@ -218,6 +218,17 @@ ElementType Op::declaredType(unsigned i) const {
   return info ? info->type : kUndefined;
 }
 
+// Gives the tensor's name to the operation that makes it, through reshapes. A node that passes a tensor on makes none.
+void Op::nameAfter(Value value, const std::string &tensor) {
+  Location named = NameLoc::get(cast<NameLoc>(e.loc).getName(), NameLoc::get(e.b.getStringAttr(tensor)));
+  while (Operation *maker = value ? value.getDefiningOp() : nullptr) {
+    if (maker->getLoc() != e.loc) return;
+    maker->setLoc(named);
+    if (!isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::CastOp>(maker)) return;
+    value = maker->getOperand(0);
+  }
+}
+
 void Op::result(unsigned i, Value value, ElementType type) {
   Tensor tensor;
   tensor.type = type;
@@ -225,7 +236,9 @@ void Op::result(unsigned i, Value value, ElementType type) {
   result(i, std::move(tensor));
 }
 void Op::result(unsigned i, Tensor tensor) {
-  if (wants(i)) values_.define(node.outputs[i], std::move(tensor));
+  if (!wants(i)) return;
+  nameAfter(tensor.value, node.outputs[i]);
+  values_.define(node.outputs[i], std::move(tensor));
 }
 
 LogicalResult Op::fail(const Twine &why) {

@@ -109,6 +109,8 @@ class Op {
   OpFoldResult toI64(OpFoldResult index);
 
  private:
+  void nameAfter(Value value, const std::string &tensor);
+
   Values &values_;
 };
 

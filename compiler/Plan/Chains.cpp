@@ -333,6 +333,8 @@ void ChainFinder::replace(ArrayRef<int> members, std::shared_ptr<Chain> chain) {
   joined.name = plan.steps[members.front()].name + " ... " + plan.steps[members.back()].name;
   for (auto [stage, member] : llvm::zip(chain->stages, members)) stage.step = std::move(plan.steps[member]);
   joined.chain = chain;
+  chain->scratch->names = {"windows of " + joined.name};
+  chain->scratch->isScratch = true;
   plan.steps[members.back()] = std::move(joined);
   llvm::SmallDenseSet<int> gone;
   for (int member : members.drop_back()) gone.insert(member);

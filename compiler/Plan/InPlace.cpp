@@ -45,6 +45,7 @@ void reuseInputs(FunctionPlan &plan) {
     Buffer *replaced = step.outputs.front().ref.buffer;
     reused->lastStep = replaced->lastStep;
     replaced->firstStep = replaced->lastStep = -1;
+    reused->names.insert(reused->names.end(), replaced->names.begin(), replaced->names.end());
     for (Step &later : llvm::drop_begin(plan.steps, index))
       forEachRef(later, [&](TensorRef &ref) {
         if (ref.buffer == replaced) ref.buffer = reused;

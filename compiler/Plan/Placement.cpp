@@ -21,6 +21,12 @@ Buffer *Planner::newBuffer(BufferKind kind, Type type, Size elements) {
   return buffer;
 }
 
+Buffer *Planner::newArenaBuffer(std::string name, Type type, Size elements) {
+  Buffer *buffer = newBuffer(BufferKind::Arena, type, elements);
+  buffer->names = {std::move(name)};
+  return buffer;
+}
+
 TensorRef Planner::denseRef(Buffer *buffer, Type type, const Sizes &dims, llvm::ArrayRef<unsigned> order) {
   TensorRef ref;
   ref.buffer = buffer;
@@ -51,12 +57,12 @@ TensorRef Planner::refOf(Value value) {
 }
 
 // Where a kernel is to write the value.
-TensorRef Planner::destinationOf(Value value) {
+TensorRef Planner::destinationOf(Value value, std::string name) {
   auto it = placements.find(value);
   if (it != placements.end()) return it->second;
   auto type = cast<RankedTensorType>(value.getType());
   const Sizes &dims = shapes.dimsOf(value);
-  Buffer *buffer = newBuffer(BufferKind::Arena, type.getElementType(), product(dims, context()));
+  Buffer *buffer = newArenaBuffer(std::move(name), type.getElementType(), product(dims, context()));
   return denseRef(buffer, type.getElementType(), dims, layout.orderOf(value));
 }
 
@@ -132,7 +138,7 @@ void Planner::placeOperands() {
   for (Operation &op : llvm::reverse(block)) {
     if (auto pad = dyn_cast<tensor::PadOp>(op)) {
       if (!pad.getConstantPaddingValue()) continue;
-      TensorRef whole = destinationOf(pad.getResult());
+      TensorRef whole = destinationOf(pad.getResult(), tensorNameOf(pad.getSource()) + " (padded)");
       placements[pad.getResult()] = whole;
       Sizes offsets;
       for (OpFoldResult low : pad.getMixedLowPad()) offsets.push_back(shapes.sizeOf(low));

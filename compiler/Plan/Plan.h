@@ -32,7 +32,10 @@ struct Buffer {
   // that reads them wants.
   llvm::ArrayRef<char> data;
   std::vector<char> ownedData;
-  // Arena: the steps between which it is alive, and its place.
+  // Arena: what it holds, as the model calls it; when a result is written over an input, both, in that order.
+  std::vector<std::string> names;
+  bool isScratch = false;  // what a kernel needs besides tensors of the model
+  // The steps between which it is alive, and its place.
   int firstStep = -1, lastStep = -1;
   uint64_t arenaOffset = 0;  // bytes, when the arena is static
   unsigned slot = 0;         // else: the slot whose offset the entry point computes
@@ -213,8 +216,7 @@ struct FunctionPlan {
 enum class WinogradMode { Auto, Off, Always };  // where it pays; nowhere; wherever it is possible
 
 struct PlanOptions {
-  bool favorMinPeakMemory = false;  // search longer for a smaller arena
-  uint64_t maxArenaBytes = 0;
+  bool favorMinPeakMemory = false;  // choose for a small arena, not for speed
   WinogradMode winograd = WinogradMode::Auto;
   TargetDescription target;  // what costs are estimated for
 };
@@ -234,6 +236,12 @@ llvm::Expected<FunctionPlan> planFunction(mlir::Operation *function, const PlanO
 // Calls `visit` with every reference to memory that the step has.
 void forEachRef(Step &step, llvm::function_ref<void(TensorRef &)> visit);
 
+// The size of a static arena buffer there.
+uint64_t bytesInArena(const Buffer &buffer);
+
+// Whether the size of every arena buffer is known.
+bool hasStaticArena(const FunctionPlan &plan);
+
 // Says of every arena buffer in which steps it is alive.
 void computeLifetimes(FunctionPlan &plan);
 
@@ -244,7 +252,7 @@ void formChains(FunctionPlan &plan, const PlanOptions &options);
 void reuseInputs(FunctionPlan &plan);
 
 // Gives every arena buffer its place (see Arena.cpp).
-llvm::Error planArena(FunctionPlan &plan, const PlanOptions &options);
+void planArena(FunctionPlan &plan, const PlanOptions &options);
 
 void printPlan(const FunctionPlan &plan, llvm::raw_ostream &out);
 

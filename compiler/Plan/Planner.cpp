@@ -20,6 +20,25 @@ std::string nameOf(Operation *op) {
   return name.empty() ? op->getName().getStringRef().str() : name;
 }
 
+std::string tensorNameOf(Value value) {
+  if (auto argument = dyn_cast<BlockArgument>(value)) {
+    auto function = dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp());
+    auto name = function ? function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "xcut.name") : StringAttr();
+    return name ? name.str() : "arg" + std::to_string(argument.getArgNumber());
+  }
+  Operation *op = value.getDefiningOp();
+  // A node's location has the tensor's as its child (Import.h).
+  std::string name;
+  op->getLoc()->walk([&](Location part) {
+    auto node = dyn_cast<NameLoc>(part);
+    auto tensor = node ? dyn_cast<NameLoc>(node.getChildLoc()) : NameLoc();
+    if (!tensor) return WalkResult::advance();
+    name = tensor.getName().str();
+    return WalkResult::interrupt();
+  });
+  return name.empty() ? nameOf(op) : name;
+}
+
 uint8_t abiType(llvm::StringRef name) {
   return llvm::StringSwitch<uint8_t>(name)
       .Case("f32", XCUT_TYPE_F32)
@@ -163,7 +182,7 @@ llvm::Expected<FunctionPlan> planFunction(Operation *function, const PlanOptions
   formChains(*plan, options);
   computeLifetimes(*plan);
   reuseInputs(*plan);
-  if (llvm::Error error = planArena(*plan, options)) return error;
+  planArena(*plan, options);
   return plan;
 }
 

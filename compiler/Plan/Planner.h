@@ -14,6 +14,8 @@ namespace crosscut {
 std::string nameOf(mlir::Operation *op);
 // The ABI's number of a type by its name in xcut.type ("f32", "u8"); 0 for none.
 uint8_t abiType(llvm::StringRef name);
+// The name of the model's tensor that a value is, else of the node that makes it.
+std::string tensorNameOf(mlir::Value value);
 // A sum of loops times constants, plus a constant: what strides can say.
 bool isLinear(mlir::AffineExpr expr);
 
@@ -38,9 +40,11 @@ class Planner {
 
   // Memory.
   Buffer *newBuffer(BufferKind kind, mlir::Type type, Size elements);
+  Buffer *newArenaBuffer(std::string name, mlir::Type type, Size elements);
   TensorRef denseRef(Buffer *buffer, mlir::Type type, const Sizes &dims, llvm::ArrayRef<unsigned> order);
   TensorRef refOf(mlir::Value value);
-  TensorRef destinationOf(mlir::Value value);
+  TensorRef destinationOf(mlir::Value value) { return destinationOf(value, tensorNameOf(value)); }
+  TensorRef destinationOf(mlir::Value value, std::string name);
   llvm::Expected<TensorRef> constantRef(mlir::arith::ConstantOp op);
 
   // Whether the tensor lies row-major in one run of memory.

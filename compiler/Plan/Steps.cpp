@@ -53,7 +53,8 @@ void Planner::copy(const TensorRef &from, const TensorRef &to, const std::string
 }
 
 TensorRef Planner::materialize(const TensorRef &ref, llvm::ArrayRef<unsigned> order, const std::string &name) {
-  Buffer *buffer = newBuffer(BufferKind::Arena, ref.elementType, product(ref.dims, context()));
+  std::string of = ref.buffer && !ref.buffer->names.empty() ? ref.buffer->names.front() : name;
+  Buffer *buffer = newArenaBuffer(of + " (reordered)", ref.elementType, product(ref.dims, context()));
   TensorRef to = denseRef(buffer, ref.elementType, ref.dims, order);
   copy(ref, to, name);
   return to;

@@ -64,7 +64,7 @@ llvm::Error Planner::visitPad(tensor::PadOp op) {
   Sizes low;
   for (OpFoldResult l : op.getMixedLowPad()) low.push_back(shapes.sizeOf(l));
   TensorRef source = refOf(op.getSource());
-  TensorRef whole = destinationOf(op.getResult());
+  TensorRef whole = destinationOf(op.getResult(), tensorNameOf(op.getSource()) + " (padded)");
   Step border;
   border.kind = StepKind::FillBorder;
   border.name = nameOf(op) + ".border";

@@ -187,17 +187,19 @@ void Planner::emitReduction(Step step) {
     emit(std::move(step));
     return;
   }
-  auto scratch = [&](int64_t elements) {
+  auto scratch = [&](const char *what, int64_t elements) {
     TensorRef ref;
-    ref.buffer = newBuffer(BufferKind::Arena, Float32Type::get(context()), constant(elements));
+    ref.buffer = newArenaBuffer(nameOf(step.nest.op) + what, Float32Type::get(context()), constant(elements));
+    ref.buffer->isScratch = true;
     ref.elementType = ref.buffer->elementType;
     ref.dims = {constant(elements)};
     ref.strides = {constant(1)};
     ref.offset = constant(0);
     return ref;
   };
-  form->transformed = scratch(form->separate ? form->transformedPerItem : form->transformedPerItem * form->items());
-  form->products = scratch(form->productsPerItem * form->items());
+  form->transformed = scratch(" (transformed input)",
+                              form->separate ? form->transformedPerItem : form->transformedPerItem * form->items());
+  form->products = scratch(" (products)", form->productsPerItem * form->items());
   if (form->separate) {
     Step transform;
     transform.kind = StepKind::WinogradInput;

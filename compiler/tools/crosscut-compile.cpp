@@ -66,6 +66,9 @@ static cl::opt<bool> debugSymbols("debug-symbols", cl::cat(looking),
 static cl::opt<std::string> dumpPhases("dump-phases", cl::value_desc("folder"), cl::cat(looking),
                                        cl::desc("Write what each phase leaves behind into files there"));
 static cl::opt<bool> timePhases("time-phases", cl::cat(looking), cl::desc("Print how long each phase took"));
+static cl::opt<std::string> printArena("print-arena", cl::ValueOptional, cl::value_desc("file.svg"), cl::cat(looking),
+                                       cl::desc("Draw which tensors lie in the arena from which step to which, and "
+                                                "the most that is alive at once; with a file also as a picture"));
 static cl::opt<bool> exposeIntermediates("expose-intermediates", cl::cat(looking),
                                          cl::desc("Make the result of every node an output, to compare them"));
 
@@ -159,6 +162,10 @@ static Error readOptions(crosscut::DriverOptions &options) {
   options.features = features;
   options.emit.debugSymbols = debugSymbols;
   options.timePhases = timePhases;
+  options.printArena = printArena.getNumOccurrences();
+  options.arenaDrawing = printArena;
+  if (options.arenaDrawing == options.output && !printArena.empty())
+    return createStringError("--print-arena=" + printArena + ": that is the module's file");
   options.emit.dumpDir = dumpPhases;
   options.import.exposeIntermediates = exposeIntermediates;
   for (const std::string &shape : inputShapes)

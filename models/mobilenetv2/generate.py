@@ -1,5 +1,6 @@
 """Writes MobileNetV2 1.0 for 224x224 pictures (Sandler et al., https://arxiv.org/abs/1801.04381, table 2), batch
 normalisation already folded into the convolutions, with seeded weights: the shapes, and so the time, of the real model.
+`size` makes it one for pictures of another size.
 
 Deviations keep the activations' size through the layers: sqrt(2 / fan-in) before a Clip(0, 6), which loses about half
 of the power, sqrt(1 / fan-in) before a linear output. Projections inside a residual block are halved, so that the
@@ -17,7 +18,7 @@ from crosscut.onnx_graph import Graph
 STAGES = [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)]
 
 
-def generate(path: Path) -> None:
+def generate(path: Path, size: int = 224) -> None:
     graph = Graph("mobilenetv2")
     zero, six = graph.constant(0.0, name="relu6.min"), graph.constant(6.0, name="relu6.max")
 
@@ -58,4 +59,4 @@ def generate(path: Path) -> None:
     x = graph.op("Flatten", [x], "flatten", axis=1)
     weight = graph.weight((1000, 1280), math.sqrt(1 / 1280), "classifier.weight")
     graph.op("Gemm", [x, weight, graph.weight((1000,), 0.1, "classifier.bias")], "output", transB=1)
-    graph.write(path, {"input": (1, 3, 224, 224)}, {"output": (1, 1000)})
+    graph.write(path, {"input": (1, 3, size, size)}, {"output": (1, 1000)})

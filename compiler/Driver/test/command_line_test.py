@@ -85,7 +85,7 @@ class CommandLine(unittest.TestCase):
         text = self.compiled("--help")
         for option in ("--target", "--cpu", "--features", "--input-shape", "--opt", "--favor", "--max-arena", "-o ",
                        "--winograd", "--debug-symbols", "--dump-phases", "--time-phases", "--list-targets", "--list-cpus",
-                       "--check"):  # fmt: skip
+                       "--check", "--print-arena"):  # fmt: skip
             self.assertIn(option, text)
         self.assertLess(len(text.splitlines()), 60)
 
@@ -111,6 +111,8 @@ class CommandLine(unittest.TestCase):
             ([model, "--opt=-1"], "--opt=-1"),
             ([model, "--favor=speed"], "--favor=speed"),
             ([model, "--max-arena=lots"], "--max-arena=lots"),
+            ([model, "--print-arena=no/such/folder/a.svg"], "no/such/folder/a.svg"),
+            ([model, "--print-arena=m.xcm", "-o", "m.xcm"], "--print-arena=m.xcm: that is the module's file"),
             ([model, "--winograd=on"], "--winograd=on"),
             ([model, "--input-shape=3x4"], "--input-shape=3x4"),
             ([model, "--input-shape=a=3xx4"], "--input-shape=a=3xx4"),
