@@ -146,7 +146,7 @@ llvm::Expected<Program> generateProgram(ImportedModel &model, const TargetSpec &
     printPlan(*plan, planOut);
     program.arenas.push_back(reportArena(*plan));
     std::vector<KernelCall> calls;
-    auto dependences = dependencesOf(*plan);
+    auto dependences = dependencesOf(*plan, SameMemory::Place);
     for (const Step &step : plan->steps) {
       if (step.kind == StepKind::Plugin) {
         auto [known, isNew] = pluginNumber.try_emplace(step.plugin->name, program.plugins.size());

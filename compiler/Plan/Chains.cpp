@@ -216,7 +216,8 @@ std::shared_ptr<Chain> ChainBuilder::build(unsigned rowLoop, std::optional<unsig
 
 class ChainFinder {
  public:
-  ChainFinder(FunctionPlan &plan, const PlanOptions &options) : plan(plan), options(options) {}
+  ChainFinder(FunctionPlan &plan, const PlanOptions &options)
+      : plan(plan), options(options), forMemory(options.favorMinPeakMemory && hasStaticArena(plan)) {}
   void run();
 
  private:
@@ -225,15 +226,22 @@ class ChainFinder {
   bool chooseBands(Chain &chain, ArrayRef<int> members) const;
   void replace(ArrayRef<int> members, std::shared_ptr<Chain> chain);
   void collect(int head);
+  void select(uint64_t limit);
+  uint64_t lowestPeak() const;
+  uint64_t peakOf(int step);
+  uint64_t peakOf(ArrayRef<int> members, const Chain &chain) const;
 
   struct Candidate {
     SmallVector<int> members;
     std::shared_ptr<Chain> chain;
     int64_t saved;
+    uint64_t peak;  // bytes alive in the arena while it runs
   };
   FunctionPlan &plan;
   const PlanOptions &options;
+  bool forMemory;
   std::vector<std::vector<Candidate>> candidates;  // by their last step
+  std::vector<uint64_t> peaks;                     // by step
 };
 
 // Nobody else writes or reads what the steps hand to each other.
@@ -361,23 +369,65 @@ void ChainFinder::collect(int head) {
     if (small && !options.favorMinPeakMemory && isClosed(members)) return;
     members.push_back(next);
     if (!isClosed(members)) continue;
-    if (std::shared_ptr<Chain> chain = build(members)) candidates[next].push_back({members, chain, savedBytes(*chain)});
+    if (std::shared_ptr<Chain> chain = build(members))
+      candidates[next].push_back({members, chain, savedBytes(*chain), forMemory ? peakOf(members, *chain) : 0});
   }
 }
 
-// Of all candidates, those that together keep most bytes in the cache and have no step in common.
+// Bytes alive in the arena while a step runs by itself.
+uint64_t ChainFinder::peakOf(int step) {
+  uint64_t bytes = 0;
+  for (const auto &buffer : plan.buffers)
+    if (buffer->firstStep >= 0 && buffer->firstStep <= step && step <= buffer->lastStep) bytes += bytesInArena(*buffer);
+  Buffer *result = resultBuffer(plan.steps[step]);
+  bool isInPlace = result && result->firstStep == step &&
+                   llvm::any_of(reusableInputs(plan.steps[step]), [&](Buffer *b) { return b->lastStep == step; });
+  return isInPlace ? bytes - bytesInArena(*result) : bytes;
+}
+
+uint64_t ChainFinder::peakOf(ArrayRef<int> members, const Chain &chain) const {
+  uint64_t bytes = chain.outer * chain.itemsPerTurn() * chain.slotBytes;
+  for (const auto &buffer : plan.buffers)
+    if (buffer->firstStep >= 0 && buffer->firstStep <= members.back() && members.front() <= buffer->lastStep &&
+        llvm::none_of(chain.buffers, [&](const ChainBuffer &inner) { return inner.buffer == buffer.get(); }))
+      bytes += bytesInArena(*buffer);
+  return bytes;
+}
+
+// The peak of the whole plan with the chains that make it lowest.
+uint64_t ChainFinder::lowestPeak() const {
+  std::vector<uint64_t> lowest(plan.steps.size() + 1, 0);  // of the first i steps
+  for (size_t i = 1; i < lowest.size(); ++i) {
+    lowest[i] = std::max(lowest[i - 1], peaks[i - 1]);
+    for (const Candidate &candidate : candidates[i - 1])
+      lowest[i] = std::min(lowest[i], std::max(lowest[candidate.members.front()], candidate.peak));
+  }
+  return lowest.back();
+}
+
 void ChainFinder::run() {
   int count = plan.steps.size();
   candidates.resize(count);
-  for (int head = 0; head < count; ++head) collect(head);
-  // best[i]: bytes that chains among the first i steps save at most; taken[i]: the one that ends with step i - 1.
+  for (int step = 0; step < count; ++step) {
+    collect(step);
+    peaks.push_back(forMemory ? peakOf(step) : 0);
+  }
+  select(forMemory ? lowestPeak() : UINT64_MAX);
+}
+
+// Of all candidates without a step in common, those that together keep most bytes in the cache, while no more than
+// `limit` bytes are alive at once.
+void ChainFinder::select(uint64_t limit) {
+  int count = plan.steps.size();
+  // best[i]: bytes that chains among the first i steps save at most, negative when these need more than the limit;
+  // taken[i]: the one that ends with step i - 1.
   std::vector<int64_t> best(count + 1, 0);
   std::vector<Candidate *> taken(count + 1, nullptr);
   for (int i = 1; i <= count; ++i) {
-    best[i] = best[i - 1];
+    best[i] = peaks[i - 1] <= limit ? best[i - 1] : -1;
     for (Candidate &candidate : candidates[i - 1]) {
-      int64_t total = best[candidate.members.front()] + candidate.saved;
-      if (total <= best[i]) continue;
+      int64_t before = best[candidate.members.front()], total = before + candidate.saved;
+      if (before < 0 || candidate.peak > limit || total <= best[i]) continue;
       best[i] = total;
       taken[i] = &candidate;
     }

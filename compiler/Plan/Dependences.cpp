@@ -129,8 +129,8 @@ void Footprint::add(const Step &step) {
   }
 }
 
-bool sharePlace(const FunctionPlan &plan, const Buffer &a, const Buffer &b) {
-  if (&a == &b) return true;
+bool sharePlace(const FunctionPlan &plan, SameMemory same, const Buffer &a, const Buffer &b) {
+  if (&a == &b || same == SameMemory::Buffer) return &a == &b;
   if (a.kind != BufferKind::Arena || b.kind != BufferKind::Arena) return false;
   if (plan.dynamicArena) return a.slot == b.slot;
   auto end = [](const Buffer &buffer) {
@@ -141,23 +141,23 @@ bool sharePlace(const FunctionPlan &plan, const Buffer &a, const Buffer &b) {
 
 }  // namespace
 
-std::vector<llvm::SmallVector<unsigned, 4>> dependencesOf(const FunctionPlan &plan) {
+std::vector<llvm::SmallVector<unsigned, 4>> dependencesOf(const FunctionPlan &plan, SameMemory same) {
   unsigned count = plan.steps.size();
   std::vector<Footprint> footprints;
   for (const Step &step : plan.steps) footprints.emplace_back(step);
   auto conflict = [&](unsigned i, unsigned j) {
     for (const Write &a : footprints[i].writes) {
       for (const Buffer *b : footprints[j].reads)
-        if (sharePlace(plan, *a.buffer, *b)) return true;
+        if (sharePlace(plan, same, *a.buffer, *b)) return true;
       for (const Write &b : footprints[j].writes) {
-        if (!sharePlace(plan, *a.buffer, *b.buffer)) continue;
+        if (!sharePlace(plan, same, *a.buffer, *b.buffer)) continue;
         bool comparable = a.buffer == b.buffer && a.ref && b.ref;
         if (!comparable || !writeApart(plan.steps[i], plan.steps[j], *a.ref, *b.ref)) return true;
       }
     }
     for (const Write &b : footprints[j].writes)
       for (const Buffer *a : footprints[i].reads)
-        if (sharePlace(plan, *a, *b.buffer)) return true;
+        if (sharePlace(plan, same, *a, *b.buffer)) return true;
     return false;
   };
   std::vector<llvm::SmallVector<unsigned, 4>> dependences(count);

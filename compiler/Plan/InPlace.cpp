@@ -7,6 +7,8 @@ using namespace mlir;
 namespace crosscut {
 namespace {
 
+int64_t value(Size size) { return *constantOf(size); }
+
 // Every element of the result is computed from the same element of this input, in the same turn of the loops.
 bool matches(const Access &input, const Access &output) {
   const Buffer *from = input.ref.buffer, *to = output.ref.buffer;
@@ -14,11 +16,61 @@ bool matches(const Access &input, const Access &output) {
          input.strides == output.strides && input.offset == output.offset;
 }
 
-// The buffer that the result of step `index` may be written over, or null.
-Buffer *findReusable(Step &step, int index) {
-  if (step.kind != StepKind::Kernel || step.outputs.size() != 1) return nullptr;
-  Access &output = step.outputs.front();
-  if (!isArena(output.ref) || output.ref.buffer->firstStep != index) return nullptr;
+// The kernel that makes the step's result, of which there is one in the arena; or null.
+Step *lastKernel(Step &step) {
+  Step &last = step.kind == StepKind::Chain ? step.chain->stages.back().step : step;
+  bool isOne = last.kind == StepKind::Kernel && last.outputs.size() == 1 && isArena(last.outputs.front().ref);
+  return isOne ? &last : nullptr;
+}
+
+// Whether a stage has read what it needs of each row before a later stage writes `output` there. Rows from a band's
+// first to the last but `fresh` were read for the bands before.
+bool readsAhead(const Chain &chain, const Stage &stage, const Access &input, const Access &output) {
+  const Stage &last = chain.stages.back();
+  int64_t end = value(output.offset) + 1, rowLength = value(output.strides[last.rowLoop]);
+  for (auto [loop, extent] : llvm::enumerate(last.step.nest.extents))
+    if (loop != last.rowLoop) end += value(output.strides[loop]) * (value(extent) - 1);
+  for (int64_t row = chain.bandRows; row < chain.rows; row += chain.bandRows) {
+    int64_t fresh = stage.scale * row + std::max(stage.first, stage.last + 1 - stage.scale);
+    int64_t read = value(input.offset) + std::max<int64_t>(0, fresh) * value(input.strides[stage.rowLoop]);
+    if (read < end + (row - 1) * rowLength) return false;
+  }
+  return true;
+}
+
+// Whether the result may be written over this buffer although other stages of the chain read it.
+bool mayOverwrite(const Chain &chain, const Buffer *buffer, const Access &output) {
+  if (chain.outer * chain.itemsPerTurn() != 1) return false;  // items run in any order
+  if (llvm::any_of(chain.buffers, [&](const ChainBuffer &inner) { return inner.buffer == buffer; })) return false;
+  for (const Stage &stage : llvm::ArrayRef(chain.stages).drop_back()) {
+    bool isSafe = true;
+    auto look = [&](const Access &access) {
+      // Kernels take different pointers for different offsets.
+      if (access.ref.buffer == buffer)
+        isSafe &= access.offset == output.offset && readsAhead(chain, stage, access, output);
+    };
+    for (const Access &access : stage.step.nest.inputs) look(access);
+    for (const Access &access : stage.step.nest.inits) look(access);
+    for (const Epilogue &epilogue : stage.step.epilogues)
+      for (auto [access, chained] : llvm::zip(epilogue.inputs, epilogue.chained))
+        if (!chained) look(access);
+    if (!isSafe) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+Buffer *resultBuffer(Step &step) {
+  Step *last = lastKernel(step);
+  return last ? last->outputs.front().ref.buffer : nullptr;
+}
+
+llvm::SmallVector<Buffer *> reusableInputs(Step &whole) {
+  llvm::SmallVector<Buffer *> buffers;
+  Step *last = lastKernel(whole);
+  if (!last) return buffers;
+  Step &step = *last;
   SmallVector<const Access *> candidates;
   for (Epilogue &epilogue : step.epilogues)
     for (auto [access, chained] : llvm::zip(epilogue.inputs, epilogue.chained))
@@ -27,22 +79,25 @@ Buffer *findReusable(Step &step, int index) {
   if (!llvm::is_contained(step.nest.isReduction, true))
     for (Access &access : step.nest.inputs) candidates.push_back(&access);
   for (const Access *candidate : candidates) {
-    if (!matches(*candidate, output) || candidate->ref.buffer->lastStep != index) continue;
+    if (!matches(*candidate, step.outputs.front())) continue;
     // Nothing else in the step may look into that buffer: kernels take different pointers for different memory.
     unsigned uses = 0;
     forEachRef(step, [&](TensorRef &ref) { uses += ref.buffer == candidate->ref.buffer; });
-    if (uses == 1) return candidate->ref.buffer;
+    bool isFree = uses == 1 && (whole.kind != StepKind::Chain ||
+                                mayOverwrite(*whole.chain, candidate->ref.buffer, step.outputs.front()));
+    if (isFree) buffers.push_back(candidate->ref.buffer);
   }
-  return nullptr;
+  return buffers;
 }
 
-}  // namespace
-
 void reuseInputs(FunctionPlan &plan) {
-  for (auto [index, step] : llvm::enumerate(plan.steps)) {
-    Buffer *reused = findReusable(step, static_cast<int>(index));
+  for (auto [i, step] : llvm::enumerate(plan.steps)) {
+    int index = static_cast<int>(i);
+    Buffer *replaced = resultBuffer(step), *reused = nullptr;
+    if (!replaced || replaced->firstStep != index) continue;
+    for (Buffer *candidate : reusableInputs(step))
+      if (!reused && candidate->lastStep == index) reused = candidate;
     if (!reused) continue;
-    Buffer *replaced = step.outputs.front().ref.buffer;
     reused->lastStep = replaced->lastStep;
     replaced->firstStep = replaced->lastStep = -1;
     reused->names.insert(reused->names.end(), replaced->names.begin(), replaced->names.end());

@@ -236,6 +236,9 @@ llvm::Expected<FunctionPlan> planFunction(mlir::Operation *function, const PlanO
 // Calls `visit` with every reference to memory that the step has.
 void forEachRef(Step &step, llvm::function_ref<void(TensorRef &)> visit);
 
+// The arena buffers that the step needs, each once; not what exists within a chain alone.
+llvm::SmallVector<Buffer *> arenaBuffersOf(Step &step);
+
 // The size of a static arena buffer there.
 uint64_t bytesInArena(const Buffer &buffer);
 
@@ -248,8 +251,16 @@ void computeLifetimes(FunctionPlan &plan);
 // Joins kernels whose intermediate results are too large for the cache into chains (Chains.cpp).
 void formChains(FunctionPlan &plan, const PlanOptions &options);
 
+// The arena buffer that the step's only result is written to, if that is what it has; and buffers that the result may
+// be written over when no other step needs them any more (InPlace.cpp).
+Buffer *resultBuffer(Step &step);
+llvm::SmallVector<Buffer *> reusableInputs(Step &step);
+
 // Writes results over inputs that are not needed any more, where that is safe (InPlace.cpp).
 void reuseInputs(FunctionPlan &plan);
+
+// Puts the steps into the order that needs least memory (Order.cpp). Static plans only, others stay.
+void orderForMemory(FunctionPlan &plan);
 
 // Gives every arena buffer its place (see Arena.cpp).
 void planArena(FunctionPlan &plan, const PlanOptions &options);

@@ -175,15 +175,27 @@ llvm::Expected<FunctionPlan> Planner::run() {
   return std::move(plan);
 }
 
-llvm::Expected<FunctionPlan> planFunction(Operation *function, const PlanOptions &options) {
-  llvm::Expected<FunctionPlan> plan = Planner(cast<func::FuncOp>(function), options).run();
+static llvm::Expected<FunctionPlan> planInOrder(func::FuncOp function, const PlanOptions &options, bool orderFirst) {
+  llvm::Expected<FunctionPlan> plan = Planner(function, options).run();
   if (!plan) return plan.takeError();
   computeLifetimes(*plan);
+  if (orderFirst) orderForMemory(*plan);
   formChains(*plan, options);
   computeLifetimes(*plan);
+  if (options.favorMinPeakMemory) orderForMemory(*plan);
   reuseInputs(*plan);
   planArena(*plan, options);
   return plan;
+}
+
+llvm::Expected<FunctionPlan> planFunction(Operation *op, const PlanOptions &options) {
+  auto function = cast<func::FuncOp>(op);
+  llvm::Expected<FunctionPlan> plan = planInOrder(function, options, false);
+  if (!plan || !options.favorMinPeakMemory || plan->dynamicArena) return plan;
+  // Chains are made of neighbours, and need less than the tensors that an order is found for: either may come first.
+  llvm::Expected<FunctionPlan> other = planInOrder(function, options, true);
+  if (!other) return other.takeError();
+  return other->arenaBytes < plan->arenaBytes ? std::move(other) : std::move(plan);
 }
 
 }  // namespace crosscut

@@ -23,21 +23,28 @@ void forEachRef(Step &step, llvm::function_ref<void(TensorRef &)> visit) {
   if (step.winograd) visit(step.winograd->transformed), visit(step.winograd->products);
 }
 
+llvm::SmallVector<Buffer *> arenaBuffersOf(Step &step) {
+  llvm::SmallVector<Buffer *> buffers;
+  if (step.kind == StepKind::Chain) buffers.push_back(step.chain->scratch);
+  auto isInner = [&](Buffer *buffer) {
+    return step.kind == StepKind::Chain &&
+           llvm::any_of(step.chain->buffers, [&](ChainBuffer &inner) { return inner.buffer == buffer; });
+  };
+  forEachRef(step, [&](TensorRef &ref) {
+    if (ref.buffer && ref.buffer->kind == BufferKind::Arena && !llvm::is_contained(buffers, ref.buffer) &&
+        !isInner(ref.buffer))
+      buffers.push_back(ref.buffer);
+  });
+  return buffers;
+}
+
 void computeLifetimes(FunctionPlan &plan) {
   for (auto &buffer : plan.buffers) buffer->firstStep = buffer->lastStep = -1;
-  auto touch = [](Buffer *buffer, int step) {
-    if (!buffer || buffer->kind != BufferKind::Arena) return;
-    if (buffer->firstStep < 0) buffer->firstStep = step;
-    buffer->lastStep = step;
-  };
-  for (auto [i, step] : llvm::enumerate(plan.steps)) {
-    int index = static_cast<int>(i);
-    if (step.kind == StepKind::Chain) touch(step.chain->scratch, index);
-    forEachRef(step, [&](TensorRef &ref) { touch(ref.buffer, index); });
-    // What a chain keeps to itself takes no memory of its own.
-    if (step.kind == StepKind::Chain)
-      for (ChainBuffer &inner : step.chain->buffers) inner.buffer->firstStep = inner.buffer->lastStep = -1;
-  }
+  for (auto [i, step] : llvm::enumerate(plan.steps))
+    for (Buffer *buffer : arenaBuffersOf(step)) {
+      if (buffer->firstStep < 0) buffer->firstStep = static_cast<int>(i);
+      buffer->lastStep = static_cast<int>(i);
+    }
 }
 
 void Planner::emit(Step step) { plan.steps.push_back(std::move(step)); }

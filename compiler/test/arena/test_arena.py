@@ -1,8 +1,10 @@
-"""The arena: how it is drawn, its bound, and its limit."""
+"""The arena: how it is drawn, its bound, the order of steps that needs least of it, and what models take of it."""
 
 from __future__ import annotations
 
 import importlib.util
+import itertools
+import math
 import re
 import xml.etree.ElementTree
 from pathlib import Path
@@ -11,18 +13,38 @@ import drawing
 import numpy as np
 import onnx
 import pytest
-from conftest import SOURCE
+from conftest import SOURCE, shape_options
 from toolchain import must_run
 
+from crosscut import models
 from crosscut.onnx_graph import Graph
 
 AARCH64 = ["--target=aarch64-linux", "--cpu=cortex-a76"]
+MEMORY = "--favor=min-peak-memory"
 
 
 def compiled(tools, model: Path, module: Path, *flags: str) -> drawing.Drawing:
     return drawing.read(must_run([tools.compiler, model, "-o", module, "--print-arena", *flags]))
 
 
+def agrees_with_onnxruntime(platform, model: Path, module: Path, inputs: dict[str, np.ndarray], atol: float) -> None:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    expected = session.run(None, inputs)
+    arguments = [f"--module={module}"]
+    for name, value in inputs.items():
+        np.save(module.parent / f"{name}.npy", value)
+        arguments.append(f"--input=@{module.parent / f'{name}.npy'}")
+    for i, value in enumerate(expected):
+        np.save(module.parent / f"expected{i}.npy", value)
+        arguments.append(f"--expected=@{module.parent / f'expected{i}.npy'}")
+    for device in (["--device=local-sync"], ["--device=local-task", "--threads=3"]):
+        done = platform.run_module(*arguments, *device, f"--atol={atol}", "--rtol=1e-5")
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+# ---- The order of steps -----------------------------------------------------------------------------------------------
 # Two branches, each a wide tensor that is reduced to a narrow one; both results go into a product. The file computes
 # the wide ones first, which needs both at once, and the branch first whose result is larger.
 WIDE = {"a": (40, 64), "b": (3, 512)}
@@ -41,6 +63,88 @@ def branches(path: Path) -> dict[str, np.ndarray]:
     graph.write(path, inputs, {"product": (64, 512)})
     rng = np.random.default_rng(3)
     return {name: rng.standard_normal(shape).astype(np.float32) for name, shape in inputs.items()}
+
+
+def least_peak() -> int:
+    """Of all orders of the five kernels, by trying each."""
+    made = {name: 4 * math.prod(shape) for name, shape in WIDE.items()} | {
+        name.upper(): 4 * shape[1] for name, shape in WIDE.items()
+    }
+    peaks = []
+    for order in itertools.permutations("abAB"):  # wide a, wide b, narrow A, narrow B; then the product
+        if order.index("a") > order.index("A") or order.index("b") > order.index("B"):
+            continue
+        alive, peak = set(), 0
+        for step in order:
+            alive.add(step)
+            peak = max(peak, sum(made[tensor] for tensor in alive))
+            alive.discard(step.lower() if step.isupper() else "")
+        peaks.append(peak)
+    assert len(set(peaks)) > 2, "an order that does not matter tests nothing"
+    return min(peaks)
+
+
+def test_steps_come_in_the_order_that_needs_least(tools, platform, tmp_path):
+    model, module = tmp_path / "branches.onnx", tmp_path / "branches.xcm"
+    inputs = branches(model)
+    own = compiled(tools, model, module, *platform.target)
+    agrees_with_onnxruntime(platform, model, module, inputs, 1e-5)
+    best = compiled(tools, model, module, MEMORY, *platform.target)
+    agrees_with_onnxruntime(platform, model, module, inputs, 1e-5)
+    assert own.bound == 4 * sum(math.prod(shape) for shape in WIDE.values()) + 4 * WIDE["b"][1]
+    assert best.bound == least_peak() < own.bound
+    assert best.arena == best.bound
+
+
+def test_what_other_steps_overwrite_stays_behind_them(tools, platform, tmp_path):
+    """Parts of a concatenation, its border and its readers, in an order that the search would like to change."""
+    graph = Graph("parts")
+    parts = []
+    for i, channels in enumerate((24, 3, 17)):
+        wide = graph.op("Conv", ["x", graph.weight((32, 4, 1, 1), 0.5)], f"wide{i}")
+        wide = graph.op("Softmax", [wide], f"soft{i}", axis=1)
+        parts.append(graph.op("Conv", [wide, graph.weight((channels, 32, 1, 1), 2.0)], f"part{i}"))
+    graph.op("Concat", parts, "all", axis=1)
+    graph.op("Conv", ["all", graph.weight((5, 44, 3, 3), 0.05)], "y", pads=[1, 1, 1, 1], kernel_shape=[3, 3])
+    graph.op("GlobalAveragePool", ["all"], "z")
+    model, module = tmp_path / "parts.onnx", tmp_path / "parts.xcm"
+    graph.write(model, {"x": (1, 4, 9, 11)}, {"y": (1, 5, 9, 11), "z": (1, 44, 1, 1)})
+    x = np.random.default_rng(5).standard_normal((1, 4, 9, 11)).astype(np.float32)
+    compiled(tools, model, module, MEMORY, *platform.target)
+    agrees_with_onnxruntime(platform, model, module, {"x": x}, 1e-5)
+
+
+# ---- In place ---------------------------------------------------------------------------------------------------------
+def residuals(path: Path, kernel: int, blocks: int = 3, batch: int = 1) -> np.ndarray:
+    """Residual blocks, wide inside, as MobileNetV2 has them."""
+    graph = Graph("residuals")
+    x = graph.op("Conv", ["x", graph.weight((6, 2, 1, 1), 1.0)], "first")
+    for i in range(blocks):
+        y = graph.op("Conv", [x, graph.weight((33, 6, 1, 1), 0.5)], f"wide{i}")
+        y = graph.op("Relu", [y], f"relu{i}")
+        y = graph.op("Conv", [y, graph.weight((33, 1, kernel, kernel), 1.0 / kernel)], f"depthwise{i}", group=33,
+                     pads=[kernel // 2] * 4, kernel_shape=[kernel, kernel])  # fmt: skip
+        y = graph.op("Conv", [y, graph.weight((6, 33, 1, 1), 0.1)], f"narrow{i}")
+        x = graph.op("Add", [x, y], f"sum{i}")
+    graph.op("Conv", [x, graph.weight((3, 6, 1, 1), 1.0)], "y")
+    graph.write(path, {"x": (batch, 2, 17, 13)}, {"y": (batch, 3, 17, 13)})
+    return np.random.default_rng(kernel).standard_normal((batch, 2, 17, 13)).astype(np.float32)
+
+
+@pytest.mark.parametrize("kernel", [3, 5, 7])
+def test_a_chain_writes_its_residual_over_its_input(kernel, tools, platform, tmp_path):
+    model, module = tmp_path / "residuals.onnx", tmp_path / "residuals.xcm"
+    x = residuals(model, kernel)
+    drawn = compiled(tools, model, module, MEMORY, *platform.target)
+    assert "first = sum0 = sum1" in drawn.names
+    agrees_with_onnxruntime(platform, model, module, {"x": x}, 1e-5)
+
+
+def test_images_of_a_batch_run_in_any_order(tools, platform, tmp_path):
+    model, module = tmp_path / "residuals.onnx", tmp_path / "residuals.xcm"
+    x = residuals(model, 3, batch=3)
+    compiled(tools, model, module, MEMORY, *platform.target)
+    agrees_with_onnxruntime(platform, model, module, {"x": x}, 1e-5)
 
 
 # ---- Drawings ---------------------------------------------------------------------------------------------------------
@@ -158,4 +262,48 @@ def test_too_large_an_arena_is_an_error_that_names_what_is_alive(tools, tmp_path
         "are alive at the peak, while 'ReduceMax:narrow_b' runs: wide_a 10240, wide_b 6144, narrow_b 2048\n"
     )
     assert set(tmp_path.iterdir()) == files
-    assert tools.compile(model, tmp_path / "m.xcm", f"--max-arena={peak}", *AARCH64).returncode == 0
+    for flags in ([f"--max-arena={peak}"], [f"--max-arena={peak - 1}", MEMORY]):
+        assert tools.compile(model, tmp_path / "m.xcm", *flags, *AARCH64).returncode == 0
+
+
+def test_mobilenetv2_of_96_pixels_needs_little(tools, platform, small_net, tmp_path):
+    """At most 0.6 MB, within 5 % of the bound, and the values stay those of ONNX Runtime."""
+    for flags in (AARCH64, ["--target=cortex-m7"], ["--target=riscv64-v128-linux"]):
+        drawn = compiled(tools, small_net, tmp_path / "other.xcm", MEMORY, "--max-arena=600000", "--opt=0", *flags)
+        assert drawn.arena <= 1.05 * drawn.bound
+    module = tmp_path / "m.xcm"
+    compiled(tools, small_net, module, MEMORY, *platform.target)
+    picture = np.random.default_rng(1).standard_normal((1, 3, 96, 96)).astype(np.float32)
+    agrees_with_onnxruntime(platform, small_net, module, {"input": picture}, models.find("mobilenetv2").tolerance.atol)
+
+
+@pytest.mark.parametrize(
+    "target", ["cortex-m3", "cortex-m4", "cortex-m55", "cortex-a53", "rv32imac", "rv64gc", "x86_64-linux"]
+)
+def test_digits_run_in_64_kilobytes(target, tools, tmp_path):
+    flags = [f"--target={target}"] if target.startswith(("cortex-m", "rv32")) else [f"--target={target}", MEMORY]
+    model = models.get("digits").onnx
+    assert tools.compile(model, tmp_path / "m.xcm", "--max-arena=64K", "--opt=0", *flags).returncode == 0
+
+
+# Bytes of the arena on Cortex-A76: for latency, and for memory.
+BUDGETS = {
+    "mobilenetv2": (6414400, 1502784),
+    "resnet50": (6386688, 4920320),
+    "minilm": (2267648, 1005056),
+    "ppocr_cls": (658176, 658176),
+    "ppocr_det": (18188928, 17135616),
+    "ppocr_rec": (3139584, 2534400),
+    "digits": (69376, 7360),
+}
+
+
+@pytest.mark.parametrize("favor", ["latency", "min-peak-memory"])
+@pytest.mark.parametrize("name", BUDGETS)
+def test_models_keep_their_budget(name, favor, tools, tmp_path):
+    """Within 5 % of the bound, and no larger than stated. What takes less lowers its budget here."""
+    model = models.get(name).onnx
+    flags = [f"--favor={favor}", "--opt=0", *AARCH64, *shape_options(name)]
+    drawn = compiled(tools, model, tmp_path / "m.xcm", *flags)
+    assert drawn.arena <= 1.05 * drawn.bound
+    assert drawn.arena <= BUDGETS[name][favor != "latency"]

@@ -58,6 +58,13 @@ def chains(cases: Family) -> None:
             x = relu6(f, pointwise(f, relu6(f, window(f, x, k, stride)), 17))
         f.output(x)
 
+    def residuals(f: Function) -> None:  # each sum is written over the tensor that it adds to
+        x = pointwise(f, f.arg([1, 2, 17, 13]), 6)
+        for k in (3, 5, 3):
+            y = relu6(f, window(f, relu6(f, pointwise(f, x, 33)), k))
+            x = elementwise(f, "add", x, pointwise(f, y, 6))
+        f.output(pointwise(f, x, 3))
+
     def dense_windows(f: Function) -> None:
         x = f.arg([1, 3, 13, 12])
         for to in (17, 6, 9):
@@ -100,7 +107,7 @@ def chains(cases: Family) -> None:
             x = relu6(f, contract(f, x, f.const([x.shape[1], to]), [["m", "k"], ["k", "n"], ["m", "n"]]))
         f.output(x)
 
-    for build in (blocks, dense_windows, lopsided_padding, padding_of_ones, two_readers, shared_inside,
+    for build in (blocks, residuals, dense_windows, lopsided_padding, padding_of_ones, two_readers, shared_inside,
                   result_is_used_twice, attention, perceptron):  # fmt: skip
         add(build.__name__, build)
 
