@@ -487,7 +487,9 @@ void ContractionGenerator::reduce(unsigned at, Value aPtr, Value bPtr, const Pan
   bool lanewise = isFloat && k.target.laneFma && run.lanes > 1 && isConstant(a->strides[loop], 1);
   unsigned unroll = unrollFor(k.target, rows, run.vectors, lanewise);
   auto count = constantOf(extent);
-  if (lanewise && count && *count % (2 * unroll) == 0) unroll *= 2;
+  // Two turns in one, where the tile leaves room for what LLVM then loads early: it pairs loads of rows and weights.
+  bool roomy = rows * run.vectors + 2 * (rows + run.vectors) <= k.target.vectorRegisters + 4;
+  if (lanewise && roomy && count && *count % (2 * unroll) == 0) unroll *= 2;
   if (count && *count < unroll) unroll = 1;
   Value whole = k.sub(k.expand(extent), k.rem(k.expand(extent), k.c(unroll)));
   if (count) whole = k.c(*count / unroll * unroll);
