@@ -1,10 +1,7 @@
-// See Tiles.h.
-//
-// The model of cost: one step of the reduction needs rows × vectors multiply-adds, `vectors` loads of weights and
-// (unless a multiply-add reads memory by itself, or takes an element of a register) `rows` broadcasts; it can not be
-// faster than the latency of the multiply-add allows for the number of independent accumulators. What does not fit the
-// registers is not considered.
+// See Tiles.h. What a tile costs is in Cost.cpp; what does not fit the registers is not considered.
 #include "compiler/Codegen/Tiles.h"
+
+#include "compiler/Codegen/Cost.h"
 
 #include <algorithm>
 
@@ -17,19 +14,6 @@ unsigned registersOf(const TargetDescription &target, unsigned rows, unsigned ve
   if (target.laneFma) return used + rows;                      // several k of each row in a register
   if (target.foldsBroadcast || target.scalarFma) return used;  // rows come from memory or scalar registers
   return used + 1;
-}
-
-double stepCycles(const TargetDescription &target, unsigned rows, unsigned vectors) {
-  unsigned unroll = unrollFor(target, rows, vectors, target.laneFma);
-  double multiplyAdds = double(rows) * vectors / std::max(1u, target.fmaPipes);
-  if (target.vectorGroup > 1) multiplyAdds *= target.vectorGroup;
-  double loads = vectors * target.vectorGroup + (target.laneFma ? rows / 4.0 : rows);
-  double latency = target.fmaLatency;
-  // All instructions of a step, with its share of the loop's counter and branch.
-  double issued = double(rows) * vectors * target.vectorGroup + loads + 3.0 / unroll;
-  if (target.foldsBroadcast) issued -= rows;  // loads that are part of a multiply-add
-  // Between tiles that are equally fast, the one with fewer instructions.
-  return std::max({multiplyAdds, loads / 2, latency, issued / target.issueWidth}) + 0.05 * issued + 0.4 / unroll;
 }
 
 }  // namespace
@@ -66,19 +50,11 @@ Tile chooseTile(const TargetDescription &target, const ContractionSize &size) {
   unsigned registers = std::max(4u, target.vectorRegisters);
   unsigned limit = target.vectorGroup > 1 ? registers : registers - target.spareRegisters;
   int64_t b = size.bands.value_or(64), r = std::max<int64_t>(1, size.rows.value_or(1 << 12));
-  int64_t n = size.columns.value_or(1 << 12), k = size.depth.value_or(256);
+  int64_t n = size.columns.value_or(1 << 12);
   Tile best;
   double bestCost = -1;
-  auto costOfTile = [&](unsigned height, unsigned vectors) {
-    return stepCycles(target, height, vectors) * k + height * vectors + 12;
-  };
-  auto consider = [&](const Tile &tile, int64_t whole, unsigned rest) {
-    double cost = 0;
-    for (const Panels &panels : splitColumns(n, tile, lanes)) {
-      double perPanel = double(whole) * costOfTile(tile.rows, panels.vectors);
-      if (rest) perPanel += costOfTile(rest, panels.vectors) * (tile.bands > 1 ? 1 : b);
-      cost += panels.count * (perPanel + 20);
-    }
+  auto consider = [&](const Tile &tile) {
+    double cost = contractionCost(target, size, tile, CostOf::Rank);
     if (bestCost >= 0 && cost >= bestCost * 0.995) return;
     bestCost = cost;
     best = tile;
@@ -88,10 +64,9 @@ Tile chooseTile(const TargetDescription &target, const ContractionSize &size) {
     auto fits = [&](int64_t height) {
       return height <= target.maxTileRows && registersOf(target, height, vectors) <= limit;
     };
-    for (unsigned height = 1; height <= r && fits(height); ++height)
-      consider({height, vectors, 1}, r / height * b, r % height);
+    for (unsigned height = 1; height <= r && fits(height); ++height) consider({height, vectors, 1});
     for (unsigned bands = 2; bands <= b && size.bands && size.rows && fits(bands * r); ++bands)
-      consider({static_cast<unsigned>(bands * r), vectors, bands}, b / bands, b % bands * r);
+      consider({static_cast<unsigned>(bands * r), vectors, bands});
   }
   return best;
 }

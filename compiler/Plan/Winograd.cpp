@@ -6,7 +6,7 @@
 // waits for memory. An estimate of cycles from the target's description weighs these.
 #include "compiler/Plan/Winograd.h"
 
-#include "compiler/Codegen/Tiles.h"
+#include "compiler/Codegen/Cost.h"
 #include "compiler/Plan/Planner.h"
 #include "compiler/Plan/Structure.h"
 
@@ -83,37 +83,6 @@ std::optional<WinogradForm> matchWinograd(const Step &step) {
   return form;
 }
 
-struct Estimate {
-  int64_t batch, height, width, channels, columns;
-};
-
-double multiplyAdds(const TargetDescription &target) {  // a cycle
-  return std::max(1u, target.vectorBits / 32) * double(std::max(1u, target.fmaPipes));
-}
-
-// Sums of products, and the weights for them, that take `factor` times those of one point of the kernel. Most of the
-// time for the weights adds to that of the arithmetic: rows of a panel are read as fast as they are needed, not faster.
-double sumCycles(const TargetDescription &target, double factor, double outputs, const Estimate &e) {
-  double weights = double(e.channels) * e.columns;
-  return 1.1 * factor * outputs * weights / multiplyAdds(target) + factor * weights * 4 / target.streamedBytes;
-}
-
-double winogradCycles(const TargetDescription &target, const Estimate &e, unsigned outputs) {
-  double points = (outputs + 2) * (outputs + 2);
-  double tiles = double(e.batch) * llvm::divideCeil(e.height, outputs) * llvm::divideCeil(e.width, outputs);
-  double lanes = target.lanes();
-  // Loads, stores and one-dimensional transforms of twelve operations, four for the smaller tile; products are stored
-  // once by the multiplication. What does not fit the registers is stored and loaded between the two directions.
-  double line = outputs == 4 ? 12 : 4, side = outputs + 2;
-  if (!target.hasFma) line *= 1.7;
-  double spills = target.vectorGroup > 1 || target.vectorRegisters < 32 ? 2 * points : points / 2;
-  double in = 2 * points + 2 * side * line + spills;
-  double out = 2 * points + (side + outputs) * line + 3 * outputs * outputs + spills;
-  double transforms =
-      tiles * (in * llvm::divideCeil(e.channels, int64_t(lanes)) + out * llvm::divideCeil(e.columns, int64_t(lanes)));
-  return sumCycles(target, points, tiles, e) + transforms * target.vectorGroup / 2;
-}
-
 // An odd number of cache lines: the same element of neighbouring tiles never falls into one set of the cache.
 int64_t padded(int64_t elements, const TargetDescription &target) {
   int64_t line = std::max<int64_t>(1, target.lineBytes / 4);
@@ -155,6 +124,12 @@ void choosePieces(WinogradForm &form, const Nest &nest, const PlanOptions &optio
 
 }  // namespace
 
+ConvolutionSize sizeOf(const WinogradForm &form, const Nest &nest) {
+  auto extent = [&](unsigned loop) { return constantOf(nest.extents[loop]).value_or(assumedExtent); };
+  return {form.batch < 0 ? 1 : constantOf(nest.extents[form.batch]).value_or(1), extent(form.y), extent(form.x),
+          extent(form.channels), extent(form.columns)};
+}
+
 Size winogradTiles(const WinogradForm &form, const Nest &nest) {
   Size tiles = nest.extents[form.y].ceilDiv(form.outputs) * nest.extents[form.x].ceilDiv(form.outputs);
   return form.batch < 0 ? tiles : tiles * nest.extents[form.batch];
@@ -166,13 +141,11 @@ std::optional<WinogradForm> chooseWinograd(const Step &step, const PlanOptions &
   if (!form) return std::nullopt;
   const TargetDescription &target = options.target;
   const Nest &nest = step.nest;
-  auto extent = [&](unsigned loop) { return constantOf(nest.extents[loop]).value_or(assumedExtent); };
-  Estimate e{form->batch < 0 ? 1 : constantOf(nest.extents[form->batch]).value_or(1), extent(form->y), extent(form->x),
-             extent(form->channels), extent(form->columns)};
-  double four = winogradCycles(target, e, 4), two = winogradCycles(target, e, 2);
+  ConvolutionSize size = sizeOf(*form, nest);
+  double four = winogradCost(target, size, 4).cycles, two = winogradCost(target, size, 2).cycles;
   form->outputs = four <= two ? 4 : 2;
   if (options.winograd == WinogradMode::Auto) {
-    double direct = sumCycles(target, 9, double(e.batch) * e.height * e.width, e);
+    double direct = plainConvolutionCycles(target, size);
     // Microcontrollers have no room for larger weights and scratch memory.
     bool small = target.vectorBits == 0 && target.indexBits == 32;
     if (small || options.favorMinPeakMemory || std::min(four, two) > 0.9 * direct) return std::nullopt;

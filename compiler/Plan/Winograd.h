@@ -1,6 +1,7 @@
 // Which convolutions are computed by Winograd's minimal filtering, and in what pieces.
 #pragma once
 
+#include "compiler/Codegen/Cost.h"
 #include "compiler/Plan/Plan.h"
 
 namespace crosscut {
@@ -9,6 +10,9 @@ namespace crosscut {
 // no 3x3 convolution of stride 1 with constant float weights, or when it would be slower. Scratch memory is left to the
 // caller.
 std::optional<WinogradForm> chooseWinograd(const Step &step, const PlanOptions &options);
+
+// Its size for the model of cost; unknown extents are assumed.
+ConvolutionSize sizeOf(const WinogradForm &form, const Nest &nest);
 
 // Tiles of the whole convolution.
 Size winogradTiles(const WinogradForm &form, const Nest &nest);
