@@ -1,5 +1,7 @@
 // The kernel that writes the frame of a padded tensor. What lies inside is written by the kernels that compute it.
+#include "compiler/Codegen/Cost.h"
 #include "compiler/Codegen/Kernels.h"
+#include "compiler/Plan/Work.h"
 
 #include "llvm/ADT/bit.h"
 
@@ -68,6 +70,16 @@ GeneratedKernel generateBorder(KernelBuilder &k, const Step &step) {
       extents[d] = step.innerDims[d];
     }
   });
+  KernelChoice choice;
+  choice.name = step.name;
+  choice.algorithm = "border";
+  choice.lanes = k.target.lanes();
+  LoopCost cost;
+  cost.turns = double(workOf(step).writtenBytes) / elementBytes(outer.elementType) / choice.lanes;
+  cost.lanes = choice.lanes;
+  cost.stores = 1;
+  choice.cycles = loopCycles(k.target, cost);
+  k.choices.push_back(choice);
   return k.finish(getAffineConstantExpr(1, context));
 }
 

@@ -122,6 +122,7 @@ void ChainGenerator::emitStage(unsigned number, Value outer, Value firstRow, Val
   };
   emitNest(k, part, weights);
   k.locateInstead = nullptr;
+  k.choices.back().cycles *= double(chain.bands()) * chain.outer;
 }
 
 void ChainGenerator::emitBand(Value outer, Value band, Value isFresh) {

@@ -4,8 +4,8 @@
 // row of the weight panel and multiplies them with one value of every row. Weights are packed panel by panel in exactly
 // that order. Rows are output pixels of one image row, or of the whole image where memory allows to see it as one row.
 // A work item is one panel over some rows, so that a panel's weights are read once and stay in the cache.
+#include "compiler/Codegen/Cost.h"
 #include "compiler/Codegen/Kernels.h"
-#include "compiler/Codegen/Tiles.h"
 #include "compiler/Plan/Structure.h"
 
 using namespace mlir;
@@ -37,6 +37,7 @@ class ContractionGenerator {
   void planPrefetch();
   void chooseItems(std::optional<int64_t> depth, int64_t width);
   int64_t inputDepth();
+  KernelChoice describe(const TargetDescription &target, std::optional<int64_t> depth);
   void emitItem(Value item);
   void emitPanel(const PanelRun &run, Value panel, ArrayRef<Value> outer, Value yFrom, Value yTo, Value xFrom,
                  Value xTo);
@@ -239,6 +240,8 @@ Size ContractionGenerator::run() {
   bool isStage = step.nest.rowLoop.has_value();
   Value first = isStage ? k.c(0) : k.begin, last = isStage ? k.expand(items) : k.end;
   k.loop(first, last, k.c(1), [&](Value item) { emitItem(item); });
+
+  k.choices.push_back(describe(target, depth));
   return items;
 }
 
@@ -275,6 +278,26 @@ int64_t ContractionGenerator::inputDepth() {
   for (unsigned loop : reductions)
     if (isConstant(a->strides[loop], 1)) values = constantOf(space.loops[loop].extent).value_or(256);
   return values;
+}
+
+KernelChoice ContractionGenerator::describe(const TargetDescription &target, std::optional<int64_t> depth) {
+  KernelChoice choice;
+  choice.name = step.name;
+  choice.algorithm = "direct";
+  choice.tileRows = tile.rows;
+  choice.tileVectors = tile.vectors;
+  choice.lanes = target.lanes();
+  choice.panelColumns = int64_t(tile.vectors) * choice.lanes;
+  ContractionSize size{y >= 0 ? usualExtent(y) : 1, usualExtent(x), usualExtent(columns), depth};
+  bool known = size.bands && size.rows && size.columns && depth;
+  double turns = 1;
+  for (unsigned loop = 0; loop < outerLoops; ++loop) {
+    auto extent = usualExtent(loop);
+    known = known && extent;
+    turns *= extent.value_or(0);
+  }
+  if (known) choice.cycles = turns * contractionCost(target, size, tile, CostOf::Cycles);
+  return choice;
 }
 
 void ContractionGenerator::emitItem(Value item) {

@@ -3,8 +3,10 @@
 #include "compiler/Codegen/Entry.h"
 #include "compiler/Codegen/Kernels.h"
 #include "compiler/Codegen/MathExpansion.h"
+#include "compiler/Codegen/Report.h"
 #include "compiler/Plan/Dependences.h"
 #include "compiler/Plan/Structure.h"
+#include "compiler/Plan/Work.h"
 #include "compiler/Support/Dump.h"
 
 #include "mlir/IR/OperationSupport.h"
@@ -48,18 +50,6 @@ GeneratedKernel generateKernel(ModuleOp module, const Step &step, const Function
   if (step.kind == StepKind::FillBorder) return generateBorder(k, step);
   if (step.kind == StepKind::Chain) return generateChain(k, step, plan, weights);
   return k.finish(emitNest(k, step, weights));
-}
-
-// Multiplications and additions of a step's sums of products; 0 where they are not known when compiling.
-uint64_t flopsOf(const Step &step) {
-  uint64_t flops = 0;
-  if (step.kind == StepKind::Chain)
-    for (const Stage &stage : step.chain->stages) flops += flopsOf(stage.step);
-  if (step.kind != StepKind::Kernel || !step.nest.op || !matchContraction(cast<linalg::GenericOp>(step.nest.op)))
-    return flops;
-  flops = 2;
-  for (Size extent : step.nest.extents) flops *= constantOf(extent).value_or(0);
-  return flops;
 }
 
 // The constant part of a plugin's call goes into the weights: names as one run of text, and each attribute's elements.
@@ -170,9 +160,14 @@ llvm::Expected<Program> generateProgram(ImportedModel &model, const TargetSpec &
         KernelInfo info;
         info.symbol = symbol;
         info.name = step.name;
-        info.flops = flopsOf(step);
+        Work work = workOf(step);
+        info.flops = work.flops;
+        info.bytes = work.bytes();
         program.kernels.push_back(info);
       }
+      program.steps.push_back(reportStep(step, kernel, target));
+      program.steps.back().function = function.getName();
+      program.steps.back().kernel = kernelIndex[symbol];
       calls.push_back({symbol, kernel.args, kernel.items, dependences[calls.size()], std::nullopt});
     }
     if (llvm::Error error = generateEntryPoints(code, *plan, calls, target, function.getName()))

@@ -6,6 +6,7 @@
 // weights and the values that they share are loaded once. Loops that stay outside make the work items.
 #include "compiler/Codegen/Combiner.h"
 #include "compiler/Codegen/Kernels.h"
+#include "compiler/Codegen/VectorWalk.h"
 
 #include "llvm/ADT/bit.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
@@ -22,6 +23,7 @@ class GenericGenerator {
       : k(k), step(step), weights(weights), context(k.b.getContext()), space(step, context) {}
 
   Size run();
+  KernelChoice describe() const;
 
  private:
   // Position of the loops at one point of the code.
@@ -38,7 +40,7 @@ class GenericGenerator {
   int reductionInLanes(int64_t shortest);
   Position enter(const Position &at, unsigned loop, Value value);
   void emitLoops(unsigned loop, const Position &at);
-  unsigned lanesAtOnce();
+  unsigned lanesAtOnce() const;
   void emitVectorLoop(const Position &at, Value from, Value to);
   void emitRows(const Position &at, unsigned lanes);
   void emitTile(const Position &at, unsigned lanes, unsigned rows);
@@ -269,9 +271,20 @@ void GenericGenerator::emitLoops(unsigned loop, const Position &at) {
          [&](Value iv) { emitLoops(loop + 1, enter(at, loop, iv)); });
 }
 
+KernelChoice GenericGenerator::describe() const {
+  VectorWalk walk;
+  walk.parallelLoops = parallelLoops;
+  walk.vectorLoop = vectorLoop;
+  walk.rowLoop = rowLoop;
+  walk.lanesReduce = lanesReduce;
+  walk.rowsAtOnce = rowsAtOnce;
+  if (vectorLoop >= 0) walk.lanes = lanesReduce ? k.target.lanes() : lanesAtOnce();
+  return describeWalk(step, space, walk, k.target);
+}
+
 // Lanes of one operation. What rows share, a window's weights, stays in registers while the rows are walked: shorter
 // groups of registers where that lets them fit.
-unsigned GenericGenerator::lanesAtOnce() {
+unsigned GenericGenerator::lanesAtOnce() const {
   unsigned lanes = k.target.lanes(), registers = k.target.vectorRegisters;
   bool shares = rowLoop >= 0 && llvm::any_of(space.operands, [&](const Operand &operand) {
                   return operand.role == Operand::Input && !operand.splat && isConstant(operand.strides[rowLoop], 0);
@@ -485,7 +498,10 @@ void GenericGenerator::finishTile(const Position &at, ArrayRef<Value> results, u
 }  // namespace
 
 Size emitGeneric(KernelBuilder &k, const Step &step, WeightBlob &weights) {
-  return GenericGenerator(k, step, weights).run();
+  GenericGenerator generator(k, step, weights);
+  Size items = generator.run();
+  k.choices.push_back(generator.describe());
+  return items;
 }
 
 }  // namespace crosscut

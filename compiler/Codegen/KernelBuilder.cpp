@@ -51,6 +51,7 @@ GeneratedKernel KernelBuilder::finish(Size items) {
   result.function = function;
   result.args = std::move(args);
   result.items = items;
+  result.choices = std::move(choices);
   return result;
 }
 

@@ -30,6 +30,7 @@ struct GeneratedKernel {
   mlir::func::FuncOp function;
   std::vector<KernelArg> args;
   Size items;
+  std::vector<KernelChoice> choices;
 };
 
 // How a copied body finds what is not among its arguments.
@@ -101,6 +102,8 @@ class KernelBuilder {
                                            const BodyContext &context);
 
   GeneratedKernel finish(Size items);
+
+  std::vector<KernelChoice> choices;  // what the generators say of what they made
 
  private:
   mlir::Value argument(KernelArg arg, mlir::Type type);

@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,30 @@ struct KernelInfo {
   std::string symbol;  // func.func @symbol(%args: !llvm.ptr, %begin: i32, %end: i32): a xcut_kernel_fn
   std::string name;    // of the model node
   uint64_t flops = 0, bytes = 0;
+};
+
+// How one kernel, or one stage of a chain, is computed.
+struct KernelChoice {
+  std::string name;       // of the model node
+  std::string algorithm;  // "direct", "winograd F(4x4)", "winograd input", "windows", "loop", "reduction", "border"
+  unsigned tileRows = 0;  // register tile, or neighbouring results at once; 0: none
+  unsigned tileVectors = 0;
+  int64_t panelColumns = 0;  // columns of a panel of weights; 0: none
+  unsigned lanes = 1;        // elements of an operation
+  double cycles = 0;         // predicted, weights' way from memory apart; 0: sizes are only known when it runs
+};
+
+// One dispatch of a function, for --explain. Figures are 0 where sizes are only known when the function runs.
+struct StepReport {
+  std::string function, name;  // entry point; model node
+  unsigned kernel = 0;         // index into Program::kernels
+  std::optional<int64_t> items;
+  std::vector<KernelChoice> choices;                    // one; a chain's stages
+  int64_t bands = 0, bandRows = 0;                      // of a chain
+  uint64_t flops = 0, readBytes = 0, writtenBytes = 0;  // weights among what is read
+  double cycles = 0;                                    // predicted, on one core
+  double peakShare = 0;    // predicted share of the target's peak of multiply-adds; 0 without FLOPs
+  const char *bound = "";  // what takes most of the predicted cycles: "arithmetic", "weights", "tensors"
 };
 
 struct FunctionInfo {
@@ -46,6 +71,7 @@ struct PluginInfo {
 struct Program {
   mlir::OwningOpRef<mlir::ModuleOp> code;
   std::vector<KernelInfo> kernels;
+  std::vector<StepReport> steps;  // of all functions, in their order
   std::vector<FunctionInfo> functions;
   std::vector<PluginInfo> plugins;  // by number
   std::vector<ArenaReport> arenas;  // one a function

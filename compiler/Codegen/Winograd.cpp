@@ -427,11 +427,36 @@ void WinogradGenerator::emitOutputTile(const Panels &run, const TilePosition &at
 
 }  // namespace
 
+// Cycles of the convolution with and without its input's transform; 0 when its size is not known.
+static double predictedCycles(const Step &step, const TargetDescription &target, bool input, bool products) {
+  const WinogradForm &form = *step.winograd;
+  if (!constantOf(winogradTiles(form, step.nest))) return 0;
+  WinogradCost cost = winogradCost(target, sizeOf(form, step.nest), form.outputs);
+  return (input ? cost.inputCycles : 0) + (products ? cost.cycles - cost.inputCycles : 0);
+}
+
 Size emitWinogradInput(KernelBuilder &k, const Step &step, WeightBlob &weights) {
+  KernelChoice choice;
+  choice.name = step.name;
+  choice.algorithm = "winograd input";
+  choice.lanes = k.target.lanes();
+  choice.cycles = predictedCycles(step, k.target, true, false);
+  k.choices.push_back(choice);
   return WinogradGenerator(k, step, weights).runInput();
 }
 
 Size emitWinograd(KernelBuilder &k, const Step &step, WeightBlob &weights) {
+  const WinogradForm &form = *step.winograd;
+  std::string side = std::to_string(form.outputs);
+  KernelChoice choice;
+  choice.name = step.name;
+  choice.algorithm = "winograd F(" + side + "x" + side + ")";
+  choice.tileRows = form.tileRows;
+  choice.tileVectors = form.tileVectors;
+  choice.lanes = k.target.lanes();
+  choice.panelColumns = int64_t(form.tileVectors) * choice.lanes;
+  choice.cycles = predictedCycles(step, k.target, !form.separate, true);
+  k.choices.push_back(choice);
   return WinogradGenerator(k, step, weights).run();
 }
 

@@ -3,6 +3,8 @@
 #include "compiler/Driver/Driver.h"
 
 #include "compiler/Codegen/Codegen.h"
+#include "compiler/Driver/Explain.h"
+#include "compiler/Emit/OutputFiles.h"
 #include "compiler/Support/Dump.h"
 #include "compiler/Target/Features.h"
 #include "compiler/Target/Target.h"
@@ -129,6 +131,9 @@ Error compileModel(const DriverOptions &options, raw_ostream &out) {
   EmitOptions emit = options.emit;
   if (!options.arenaDrawing.empty())
     emit.besides.push_back({options.arenaDrawing, [&](raw_ostream &file) { drawArena(program->arenas, file); }});
+  if (!options.explanationFile.empty())
+    emit.besides.push_back(
+        {options.explanationFile, [&](raw_ostream &file) { writeExplanation(*program, *spec, target, file); }});
   clock.stop();
 
   // 4. Emission: the Program through LLVM and lld into a module with its table, weights and checksum, or into an object
@@ -148,6 +153,7 @@ Error compileModel(const DriverOptions &options, raw_ostream &out) {
   for (auto [i, plugin] : enumerate(program->plugins)) out << (i ? " " : ", calls plugins ") << plugin.name;
   out << ", " << program->kernels.size() << " kernels, " << format("%.2f s\n", total);
   if (options.timePhases) printTimes(clock.times, out);
+  if (options.explain) printExplanation(*program, target, out);
   return Error::success();
 }
 

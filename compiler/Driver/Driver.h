@@ -23,6 +23,8 @@ struct DriverOptions {
   bool timePhases = false;
   bool printArena = false;   // draw the arena on compileModel's stream
   std::string arenaDrawing;  // and as SVG into this file; empty: none
+  bool explain = false;         // print a table of the kernels
+  std::string explanationFile;  // write it as JSON, too; empty: no
 };
 
 // Compiles options.input into options.output and says on `out` what it resolved and made. On error nothing is left at

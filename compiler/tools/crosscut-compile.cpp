@@ -61,6 +61,9 @@ static cl::opt<std::string> winograd("winograd", cl::value_desc("auto|off|always
                                               "nowhere, or wherever it can be; its rounding error is about twice that "
                                               "of the plain sum; default: auto"));
 
+static cl::opt<std::string> explain("explain", cl::ValueOptional, cl::value_desc("file.json"), cl::cat(looking),
+                                    cl::desc("Print how each kernel is computed, its work and the predicted share of "
+                                             "the target's peak; with a file, write that there as JSON instead"));
 static cl::opt<bool> debugSymbols("debug-symbols", cl::cat(looking),
                                   cl::desc("Keep symbols, so that instructions map to nodes of the model"));
 static cl::opt<std::string> dumpPhases("dump-phases", cl::value_desc("folder"), cl::cat(looking),
@@ -166,6 +169,10 @@ static Error readOptions(crosscut::DriverOptions &options) {
   options.arenaDrawing = printArena;
   if (options.arenaDrawing == options.output && !printArena.empty())
     return createStringError("--print-arena=" + printArena + ": that is the module's file");
+  options.explain = explain.getNumOccurrences() && explain.empty();
+  options.explanationFile = explain;
+  if (options.explanationFile == options.output && !explain.empty())
+    return createStringError("--explain=" + explain + ": that is the module's file");
   options.emit.dumpDir = dumpPhases;
   options.import.exposeIntermediates = exposeIntermediates;
   for (const std::string &shape : inputShapes)

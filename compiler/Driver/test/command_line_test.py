@@ -85,7 +85,7 @@ class CommandLine(unittest.TestCase):
         text = self.compiled("--help")
         for option in ("--target", "--cpu", "--features", "--input-shape", "--opt", "--favor", "--max-arena", "-o ",
                        "--winograd", "--debug-symbols", "--dump-phases", "--time-phases", "--list-targets", "--list-cpus",
-                       "--check", "--print-arena"):  # fmt: skip
+                       "--check", "--print-arena", "--explain"):  # fmt: skip
             self.assertIn(option, text)
         self.assertLess(len(text.splitlines()), 60)
 

@@ -1,0 +1,129 @@
+// See VectorWalk.h.
+//
+// A turn of the innermost loop does what the body says, and loads what moves with it; what neighbouring results share
+// is loaded once for all of them. Epilogues and stores come once a result.
+#include "compiler/Codegen/VectorWalk.h"
+#include "compiler/Codegen/Cost.h"
+
+#include "llvm/ADT/bit.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+
+namespace crosscut {
+namespace {
+
+// Instructions that one operation of a body becomes, roughly: functions are polynomials (MathExpansion.h).
+unsigned weightOf(Operation &op, const TargetDescription &target) {
+  if (op.hasTrait<OpTrait::IsTerminator>() || op.hasTrait<OpTrait::ConstantLike>()) return 0;
+  if (isa<linalg::IndexOp, arith::IndexCastOp, tensor::ExtractOp>(op)) return 0;
+  if (isa<arith::DivFOp, math::SqrtOp, math::RsqrtOp>(op)) return 4;
+  if (isa<arith::DivSIOp, arith::DivUIOp, arith::RemSIOp, arith::RemUIOp>(op)) return 10;
+  if (isa<math::AbsFOp, math::FmaOp, math::CopySignOp>(op)) return 1;
+  if (isa<math::FloorOp, math::CeilOp, math::TruncOp, math::RoundEvenOp>(op)) return target.hasRounding ? 1 : 4;
+  if (op.getDialect() && op.getDialect()->getNamespace() == "math") return 20;
+  // A product that is only added is part of a fused multiply-add.
+  bool isTerm = isa<arith::MulFOp>(op) && op.hasOneUse() && isa<arith::AddFOp>(*op.user_begin());
+  return isTerm && target.hasFma ? 0 : 1;
+}
+
+double operationsOf(Operation *op, const TargetDescription &target) {
+  double operations = 0;
+  if (op)
+    for (Region &region : op->getRegions())
+      region.walk([&](Operation *inner) { operations += weightOf(*inner, target); });
+  return operations;
+}
+
+class WalkCost {
+ public:
+  WalkCost(const Step &step, const LoopSpace &space, const VectorWalk &walk) : step(step), space(space), walk(walk) {}
+
+  // Turns of loops `from` to `to`, the vector loop's in vectors; nothing when they are not known.
+  std::optional<double> turns(unsigned from, unsigned to) const {
+    double result = 1;
+    for (unsigned loop = from; loop < to; ++loop) {
+      auto extent = constantOf(space.loops[loop].extent);
+      bool isRowLoop = step.nest.rowLoop && llvm::is_contained(space.loops[loop].members, *step.nest.rowLoop);
+      if (!extent && isRowLoop) extent = step.nest.usualRows;
+      if (!extent) return std::nullopt;
+      result *= int(loop) == walk.vectorLoop ? llvm::divideCeil(*extent, int64_t(walk.lanes)) : double(*extent);
+    }
+    return result;
+  }
+  // Turns of the window's loops that are written out (Generic.cpp), for all results at once.
+  double writtenOut() const {
+    double turns = walk.rowsAtOnce;
+    for (unsigned loop = space.loops.size(); walk.rowLoop >= 0 && loop-- > walk.parallelLoops;) {
+      auto extent = constantOf(space.loops[loop].extent);
+      if (!extent || *extent > 7) break;
+      turns *= *extent;
+    }
+    return turns;
+  }
+  // Loads of an operand in one turn, and stores likewise.
+  double accesses(const Operand &operand) const {
+    if (operand.splat) return 0;
+    double count = 1;
+    // Neighbouring results read the same elements at neighbouring places of the window.
+    if (walk.rowLoop >= 0 && operand.role == Operand::Input && walk.parallelLoops < space.loops.size()) {
+      auto extent = constantOf(space.loops.back().extent);
+      if (extent && *extent <= 7 && operand.strides.back() == operand.strides[walk.rowLoop])
+        count = double(walk.rowsAtOnce + *extent - 1) / (double(walk.rowsAtOnce) * *extent);
+    }
+    if (walk.vectorLoop >= 0) {
+      Size stride = operand.strides[walk.vectorLoop];
+      if (!isConstant(stride, 0) && !isConstant(stride, 1)) count *= walk.lanes;  // one by one
+    }
+    bool shared = walk.rowLoop >= 0 && isConstant(operand.strides[walk.rowLoop], 0);
+    return shared ? count / walk.rowsAtOnce : count;
+  }
+
+ private:
+  const Step &step;
+  const LoopSpace &space;
+  const VectorWalk &walk;
+};
+
+}  // namespace
+
+KernelChoice describeWalk(const Step &step, const LoopSpace &space, VectorWalk walk, const TargetDescription &target) {
+  if (auto extent = walk.vectorLoop >= 0 ? constantOf(space.loops[walk.vectorLoop].extent) : std::nullopt)
+    walk.lanes = std::min<unsigned>(walk.lanes, llvm::bit_floor(uint64_t(std::max<int64_t>(1, *extent))));
+  unsigned loops = space.loops.size();
+  bool reduces = walk.parallelLoops < loops;
+  KernelChoice choice;
+  choice.name = step.name;
+  choice.algorithm = walk.rowLoop >= 0 ? "windows" : reduces ? "reduction" : "loop";
+  choice.lanes = walk.lanes;
+  choice.tileRows = walk.rowLoop >= 0 ? walk.rowsAtOnce : 0;
+
+  WalkCost cost(step, space, walk);
+  auto all = cost.turns(0, loops), results = cost.turns(0, walk.parallelLoops);
+  if (!all || !results) return choice;
+  LoopCost inside, once;
+  inside.turns = *all;
+  once.turns = *results;
+  inside.control /= cost.writtenOut();
+  inside.lanes = walk.lanes;
+  once.lanes = walk.lanesReduce ? 1 : walk.lanes;
+  inside.operations = operationsOf(step.nest.op, target);
+  for (const Epilogue &epilogue : step.epilogues) once.operations += operationsOf(epilogue.op, target);
+  for (const Operand &operand : space.operands) {
+    if (operand.role == Operand::Input) inside.loads += cost.accesses(operand);
+    else if (operand.role == Operand::Output) once.stores += cost.accesses(operand);
+    else if (operand.role == Operand::EpilogueInput || reduces) once.loads += cost.accesses(operand);
+  }
+  if (walk.lanesReduce) once.operations += 2 * llvm::Log2_32_Ceil(std::max(1u, walk.lanes));
+  if (!reduces) {
+    inside.operations += once.operations;
+    inside.loads += once.loads;
+    inside.stores += once.stores;
+    choice.cycles = loopCycles(target, inside);
+    return choice;
+  }
+  choice.cycles = loopCycles(target, inside) + loopCycles(target, once);
+  return choice;
+}
+
+}  // namespace crosscut

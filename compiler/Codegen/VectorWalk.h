@@ -1,0 +1,19 @@
+// How a nest that is no contraction is walked in vectors, and what that costs.
+#pragma once
+
+#include "compiler/Codegen/LoopSpace.h"
+
+namespace crosscut {
+
+// Loops are those of the LoopSpace; -1: none.
+struct VectorWalk {
+  unsigned parallelLoops = 0;  // these come first, then the reductions
+  int vectorLoop = -1;         // walked in vectors of `lanes`
+  int rowLoop = -1;            // `rowsAtOnce` neighbouring results at once
+  bool lanesReduce = false;    // the vector loop is a reduction
+  unsigned rowsAtOnce = 1, lanes = 1;
+};
+
+KernelChoice describeWalk(const Step &step, const LoopSpace &space, VectorWalk walk, const TargetDescription &target);
+
+}  // namespace crosscut
