@@ -34,7 +34,10 @@ const char kUsage[] =
     "  --output=@FILE.npy once an output, in order: written there by the run that is checked\n"
     "  --iterations=N     run exactly N times, each between marks for the counting plugin\n"
     "  --once             check only: that run lies between marks, and nothing is timed\n"
-    "  --per-kernel       instead: the time of each kernel, slowest first, for a second; local-sync only\n"
+    "  --per-kernel       instead: the time of each kernel, slowest first, for a second, and how much of the "
+    "machine's\n"
+    "                     peak it reaches (the peak is measured first); local-sync only\n"
+    "  --explain=FILE     of crosscut-compile --explain=FILE: --per-kernel shows the predicted share, too\n"
     "  --help             this text\n"
     "\n"
     "Google Benchmark's options begin with --benchmark_: _min_time, _repetitions, _out, _out_format, _format.\n"
@@ -45,6 +48,7 @@ struct Options {
   CallOptions call;
   uint64_t iterations = 0;
   bool per_kernel = false, once = false;
+  const char *explanation = nullptr;
 };
 
 bool fail(const char *subject, const char *message) {
@@ -80,6 +84,8 @@ bool parseOptions(int argc, char **argv, Options *options) {
       understood = tool_parse_u64(value, XCUT_MAX_THREADS, &options->call.threads);
     } else if (tool_flag(argument, "iterations", &value)) {
       understood = tool_parse_u64(value, 1000000000, &options->iterations) && options->iterations > 0;
+    } else if (tool_flag(argument, "explain", &value)) {
+      options->explanation = value;
     } else if (tool_flag(argument, "per-kernel", nullptr)) {
       options->per_kernel = true;
     } else {
@@ -87,6 +93,7 @@ bool parseOptions(int argc, char **argv, Options *options) {
     }
     if (!understood) return fail(argument, "not understood, see --help");
   }
+  if (options->explanation && !options->per_kernel) return fail("--explain", "is for --per-kernel, see --help");
   return options->call.module || fail("--module", "missing, see --help");
 }
 
@@ -136,7 +143,7 @@ int main(int argc, char **argv) {
   if (problem.empty() && !call.reset(&error)) problem = error.message;
   if (options.once) return problem.empty() ? 0 : (fail(options.call.module, problem.c_str()), 1);
   if (options.per_kernel) {
-    if (problem.empty()) problem = printKernelTimes(call, 1.0);
+    if (problem.empty()) problem = printKernelTimes(call, options.explanation, 1.0);
     return problem.empty() ? 0 : (fail(options.call.module, problem.c_str()), 1);
   }
   const char *slash = std::strrchr(options.call.module, '/');

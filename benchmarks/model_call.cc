@@ -52,6 +52,28 @@ bool ModelCall::lendArena(xcut_error *error) {
          xcut_session_set_arena(session_, arena_.data, arena_.bytes, error) == XCUT_OK;
 }
 
+bool ModelCall::invokeAnew(const CallOptions &options, xcut_error *error) {
+  xcut_load_options load_options = {};
+  load_options.allocator = xcut_allocator_system();
+  xcut_device_options device_options = {};
+  device_options.allocator = load_options.allocator;
+  device_options.threads = static_cast<uint32_t>(options.threads);
+  xcut_module *module = nullptr;
+  xcut_device *device = nullptr;
+  xcut_session *session = nullptr;
+  xcut_function function = {};
+  bool done = xcut_module_load_file(options.module, &load_options, &module, error) == XCUT_OK &&
+              xcut_module_find_function(module, options.function, &function, error) == XCUT_OK &&
+              xcut_device_create(options.device, &device_options, &device, error) == XCUT_OK &&
+              xcut_session_create(&function, device, &load_options.allocator, &session, error) == XCUT_OK &&
+              xcut_invoke(session, inputs_.data(), static_cast<uint32_t>(inputs_.size()), outputs_.data(),
+                          static_cast<uint32_t>(outputs_.size()), error) == XCUT_OK;
+  xcut_session_destroy(session);
+  xcut_device_destroy(device);
+  xcut_module_unload(module);
+  return done;
+}
+
 std::string ModelCall::prepare(const CallOptions &options) {
   xcut_error error = {};
   if (load(options, &error) && readTensors(options, &error) && lendArena(&error)) return "";
@@ -68,14 +90,20 @@ bool ModelCall::writeOutputs(const CallOptions &options, xcut_error *error) cons
 }
 
 std::string ModelCall::verify(const CallOptions &options, bool marked) {
+  atol_ = options.atol;
+  rtol_ = options.rtol;
   xcut_error error = {};
   if (marked) xcut_mark_begin(0);
   bool done = invoke(&error);
   if (marked) xcut_mark_end(0);
   if (!done || !writeOutputs(options, &error)) return error.message;
+  return compare();
+}
+
+std::string ModelCall::compare() const {
   for (size_t i = 0; i < outputs_.size(); ++i) {
     if (!has_expected_[i]) continue;
-    tool_comparison result = tool_compare(&outputs_[i], &expected_[i], options.atol, options.rtol);
+    tool_comparison result = tool_compare(&outputs_[i], &expected_[i], atol_, rtol_);
     if (result.matches) continue;
     char actual[160], wanted[160], text[480];
     if (!result.same_shape) {
@@ -119,4 +147,12 @@ bool ModelCall::kernel(uint32_t index, xcut_kernel_description *out) const {
   xcut_module_description module;
   xcut_module_describe(module_, &module);
   return xcut_module_kernel(module_, module.chosen_variant, index, out) == XCUT_OK;
+}
+
+uint64_t ModelCall::requiredFeatures() const {
+  xcut_module_description module;
+  xcut_variant_description variant;
+  xcut_module_describe(module_, &module);
+  if (xcut_module_variant(module_, module.chosen_variant, &variant) != XCUT_OK) return 0;
+  return variant.required_features;
 }

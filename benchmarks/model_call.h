@@ -56,9 +56,16 @@ class ModelCall {
                        static_cast<uint32_t>(outputs_.size()), error) == XCUT_OK;
   }
 
+  // Loads the module into a new session, runs the function in it once, on the same inputs and outputs, and unloads it:
+  // what a program's first inference costs. Nothing of the module but the system's cache of its file is kept.
+  bool invokeAnew(const CallOptions &options, xcut_error *error);
+
   // Runs once, writes the outputs that were asked for and compares; the reason when that fails, else empty. `marked`
   // puts the marks of the counting plugin around the run.
   std::string verify(const CallOptions &options, bool marked);
+
+  // Compares what the outputs hold with what verify() expected; the reason when they differ, else empty.
+  std::string compare() const;
 
   // Back to the state before the first call.
   bool reset(xcut_error *error) { return xcut_session_reset(session_, error) == XCUT_OK; }
@@ -69,6 +76,9 @@ class ModelCall {
   bool measureKernels(std::vector<xcut_kernel_time> *times, xcut_error *error);
   // Of the kernel that times[index] belongs to.
   bool kernel(uint32_t index, xcut_kernel_description *out) const;
+
+  // Bits XCUT_<ARCH>_* of the code that runs.
+  uint64_t requiredFeatures() const;
 
   std::string name() const { return xcut_function_name(&function_); }
   uint32_t threads() const { return xcut_device_threads(device_); }
@@ -87,6 +97,6 @@ class ModelCall {
   xcut_value arena_ = {};
   std::unique_ptr<bool[]> has_expected_;
   std::vector<size_t> allocated_by_call_;
-  double load_us_ = 0;
+  double load_us_ = 0, atol_ = 0, rtol_ = 0;
   uint64_t arena_bytes_ = 0;
 };
