@@ -21,8 +21,8 @@ struct DriverOptions {
   uint64_t maxArenaBytes = 0;  // 0: no limit
   WinogradMode winograd = WinogradMode::Auto;
   bool timePhases = false;
-  bool printArena = false;   // draw the arena on compileModel's stream
-  std::string arenaDrawing;  // and as SVG into this file; empty: none
+  bool printArena = false;      // draw the arena on compileModel's stream
+  std::string arenaDrawing;     // and as SVG into this file; empty: none
   bool explain = false;         // print a table of the kernels
   std::string explanationFile;  // write it as JSON, too; empty: no
 };
