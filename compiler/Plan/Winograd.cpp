@@ -22,6 +22,8 @@ namespace {
 constexpr int64_t itemsWanted = 16;  // enough to share between threads; each has scratch memory of its own
 // A convolution of unknown height or width is taken to have this many rows and columns.
 constexpr int64_t assumedExtent = 32;
+// Below this a sum of products takes some microseconds: too little to gain for memory that is several times as large.
+constexpr double leastMultiplyAdds = 1e6;
 
 bool isF32(Type type) { return type.isF32(); }
 
@@ -146,8 +148,9 @@ std::optional<WinogradForm> chooseWinograd(const Step &step, const PlanOptions &
   form->outputs = four <= two ? 4 : 2;
   if (options.winograd == WinogradMode::Auto) {
     double direct = plainConvolutionCycles(target, size);
-    // Microcontrollers have no room for larger weights and scratch memory.
-    bool small = target.vectorBits == 0 && target.indexBits == 32;
+    // Microcontrollers have no room for larger weights and scratch memory; small networks shall not grow by them.
+    double work = 9.0 * size.batch * size.height * size.width * size.channels * size.columns;
+    bool small = (target.vectorBits == 0 && target.indexBits == 32) || work < leastMultiplyAdds;
     if (small || options.favorMinPeakMemory || std::min(four, two) > 0.9 * direct) return std::nullopt;
   }
   choosePieces(*form, nest, options);
