@@ -26,6 +26,12 @@ foreach(line IN LISTS lines)
   endif()
 endforeach()
 list(REMOVE_ITEM needs ${defined} _GLOBAL_OFFSET_TABLE_)  # the latter is the linker's own
+# A compiler may write short copies out instead of calling these.
+foreach(function memcpy memset)
+  if(NOT function IN_LIST needs)
+    list(REMOVE_ITEM NEEDS ${function})
+  endif()
+endforeach()
 foreach(kind needs hooks)
   list(REMOVE_DUPLICATES ${kind})
   list(SORT ${kind})
