@@ -44,6 +44,7 @@ def test_early_layers_take_the_larger_tile(target, tools, tmp_path):
     [
         ("too few channels", lambda: layer(3, 8, 28), ()),
         ("more weights than outputs", lambda: layer(512, 128, 3), ()),
+        ("too little work", lambda: layer(32, 32, 10), ("--target=aarch64-linux",)),
         ("stride", lambda: layer(64, 64, 28, stride=2), ("--winograd=always",)),
         ("another kernel", lambda: layer(64, 64, 28, kernel=5), ("--winograd=always",)),
         ("off", lambda: layer(64, 64, 28), ("--winograd=off",)),
