@@ -63,7 +63,8 @@ def test_a_loaded_and_a_linked_model_are_right_on_every_board(build, board):
     assert loaded["program_bytes"] > linked["program_bytes"] + 1000
     assert loaded["ram_bytes"] > linked["ram_bytes"] > linked["arena_bytes"]
     for values in found.values():
-        assert values["flash_bytes"] > values["program_bytes"] + values["weight_bytes"]
+        # Equal where the optimiser has put every kernel into the function that calls it.
+        assert values["flash_bytes"] >= values["program_bytes"] + values["weight_bytes"]
         assert values["ram_bytes"] >= values["arena_bytes"] + values["stack_bytes"]
 
 
