@@ -17,18 +17,24 @@ bool isWindowExpr(AffineExpr expr) { return !isa<AffineDimExpr, AffineConstantEx
 
 }  // namespace
 
-std::optional<Contraction> matchContraction(linalg::GenericOp op) {
-  if (op.getNumDpsInputs() != 2 || op.getNumDpsInits() != 1) return std::nullopt;
+Operation *matchSumOfProducts(linalg::GenericOp op) {
+  if (op.getNumDpsInits() != 1) return nullptr;
   Block *body = op.getBody();
-  if (body->getOperations().size() != 3) return std::nullopt;
-  auto yield = cast<linalg::YieldOp>(body->getTerminator());
-  Operation *add = yield.getOperand(0).getDefiningOp();
-  if (!add || !isa<arith::AddFOp, arith::AddIOp>(add)) return std::nullopt;
-  Value acc = body->getArgument(2);
-  Value term = add->getOperand(0) == acc ? add->getOperand(1) : add->getOperand(0);
-  if (add->getOperand(0) != acc && add->getOperand(1) != acc) return std::nullopt;
-  Operation *mul = term.getDefiningOp();
-  if (!mul || !isa<arith::MulFOp, arith::MulIOp>(mul)) return std::nullopt;
+  Operation *sum = body->getTerminator()->getOperand(0).getDefiningOp();
+  if (!sum || !isa<arith::AddFOp, arith::AddIOp>(sum)) return nullptr;
+  Value acc = body->getArguments().back();
+  for (unsigned i : {0, 1}) {
+    Operation *product = sum->getOperand(1 - i).getDefiningOp();
+    if (sum->getOperand(i) == acc && product && isa<arith::MulFOp, arith::MulIOp>(product)) return product;
+  }
+  return nullptr;
+}
+
+std::optional<Contraction> matchContraction(linalg::GenericOp op) {
+  Block *body = op.getBody();
+  if (op.getNumDpsInputs() != 2 || body->getOperations().size() != 3) return std::nullopt;
+  Operation *mul = matchSumOfProducts(op);
+  if (!mul) return std::nullopt;
   Value a = body->getArgument(0), b = body->getArgument(1);
   if (!((mul->getOperand(0) == a && mul->getOperand(1) == b) || (mul->getOperand(0) == b && mul->getOperand(1) == a)))
     return std::nullopt;

@@ -12,6 +12,9 @@ enum class LoopRole {
   Reduction,  // in both operands, not in the result
 };
 
+// The product in a body that yields nothing but its accumulator plus a product; null where it does something else.
+mlir::Operation *matchSumOfProducts(mlir::linalg::GenericOp op);
+
 // A sum of products of two operands with at least one loop of Columns and one of Reduction: matrix products and
 // convolutions, not depthwise ones.
 struct Contraction {

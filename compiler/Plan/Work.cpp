@@ -14,19 +14,10 @@ namespace {
 
 uint64_t times(uint64_t x, uint64_t y) { return llvm::SaturatingMultiply(x, y); }
 
-// Whether the nest's result is a sum of products of its inputs: contractions, depthwise convolutions.
+// Whether the nest's result is a sum of products over its reductions: contractions, depthwise convolutions.
 bool sumsProducts(Operation *op) {
   auto generic = dyn_cast_or_null<linalg::GenericOp>(op);
-  if (!generic || generic.getNumDpsInits() != 1 || !generic.getNumReductionLoops()) return false;
-  Block *body = generic.getBody();
-  Operation *sum = body->getTerminator()->getOperand(0).getDefiningOp();
-  if (!sum || !isa<arith::AddFOp, arith::AddIOp>(sum)) return false;
-  Value acc = body->getArguments().back();
-  for (unsigned i : {0, 1}) {
-    Operation *product = sum->getOperand(1 - i).getDefiningOp();
-    if (sum->getOperand(i) == acc && product && isa<arith::MulFOp, arith::MulIOp>(product)) return true;
-  }
-  return false;
+  return generic && generic.getNumReductionLoops() && matchSumOfProducts(generic);
 }
 
 // Adds up what steps touch, each region of memory once.
