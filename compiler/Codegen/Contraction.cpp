@@ -33,7 +33,6 @@ class ContractionGenerator {
   Size size(int64_t value) { return getAffineConstantExpr(value, context); }
   void arrangeLoops();
   void packPanels();
-  std::optional<int64_t> usualExtent(unsigned loop) const;
   void planPrefetch();
   void chooseItems(std::optional<int64_t> depth, int64_t width);
   int64_t inputDepth();
@@ -192,13 +191,6 @@ void ContractionGenerator::planPrefetch() {
   prefetchPerRow = llvm::divideCeil(bytes * tile.vectors * k.target.lanes(), rows);
 }
 
-// Turns of a loop, as far as they are known: where a chain gives the rows, those of most of its runs.
-std::optional<int64_t> ContractionGenerator::usualExtent(unsigned loop) const {
-  auto extent = constantOf(space.loops[loop].extent);
-  bool isRowLoop = step.nest.rowLoop && llvm::is_contained(space.loops[loop].members, *step.nest.rowLoop);
-  return extent || !isRowLoop ? extent : std::optional(step.nest.usualRows);
-}
-
 // Elements from one turn of a reduction loop to the next.
 Size ContractionGenerator::stridesOfB(unsigned loop, const PanelRun &run) {
   if (!packed) return b->strides[loop];
@@ -215,7 +207,7 @@ Size ContractionGenerator::run() {
   TargetDescription target = k.target;
   bool isFloat = isa<FloatType>(a->element);
   if (!isFloat) target.laneFma = target.foldsBroadcast = target.scalarFma = false;
-  tile = chooseTile(target, {y >= 0 ? extent(y) : 1, usualExtent(x), extent(columns), depth});
+  tile = chooseTile(target, {y >= 0 ? extent(y) : 1, space.usualExtent(x), extent(columns), depth});
   unsigned lanes = target.lanes();
   int64_t width = int64_t(tile.vectors) * lanes;
 
@@ -288,11 +280,11 @@ KernelChoice ContractionGenerator::describe(const TargetDescription &target, std
   choice.tileVectors = tile.vectors;
   choice.lanes = target.lanes();
   choice.panelColumns = int64_t(tile.vectors) * choice.lanes;
-  ContractionSize size{y >= 0 ? usualExtent(y) : 1, usualExtent(x), usualExtent(columns), depth};
+  ContractionSize size{y >= 0 ? space.usualExtent(y) : 1, space.usualExtent(x), space.usualExtent(columns), depth};
   bool known = size.bands && size.rows && size.columns && depth;
   double turns = 1;
   for (unsigned loop = 0; loop < outerLoops; ++loop) {
-    auto extent = usualExtent(loop);
+    auto extent = space.usualExtent(loop);
     known = known && extent;
     turns *= extent.value_or(0);
   }
@@ -412,7 +404,7 @@ void ContractionGenerator::emitPanel(const PanelRun &run, Value panel, ArrayRef<
       if (*extentX % rows) k.ifThen(k.less(whole, xTo), [&] { emitTile(run, *extentX % rows, whole); });
       return;
     }
-    if (int64_t likely = usualExtent(x).value_or(rows / 2) % rows; likely > 1) {
+    if (int64_t likely = space.usualExtent(x).value_or(rows / 2) % rows; likely > 1) {
       Value end = k.add(whole, k.c(likely));
       Value isThere = k.less(end, k.add(xTo, k.c(1)));
       k.ifThen(isThere, [&] { emitTile(run, likely, whole); });

@@ -5,7 +5,7 @@ using namespace mlir;
 
 namespace crosscut {
 
-LoopSpace::LoopSpace(const Step &step, MLIRContext *context) : context(context) {
+LoopSpace::LoopSpace(const Step &step, MLIRContext *context) : nest(step.nest), context(context) {
   for (unsigned i = 0; i < step.nest.extents.size(); ++i) {
     Loop loop;
     loop.extent = step.nest.extents[i];
@@ -46,6 +46,12 @@ int LoopSpace::loopOf(unsigned member) const {
   for (unsigned i = 0; i < loops.size(); ++i)
     if (llvm::is_contained(loops[i].members, member)) return i;
   return -1;
+}
+
+std::optional<int64_t> LoopSpace::usualExtent(unsigned loop) const {
+  auto extent = constantOf(loops[loop].extent);
+  bool isRowLoop = nest.rowLoop && llvm::is_contained(loops[loop].members, *nest.rowLoop);
+  return extent || !isRowLoop ? extent : std::optional(nest.usualRows);
 }
 
 void LoopSpace::reorder(ArrayRef<unsigned> order) {

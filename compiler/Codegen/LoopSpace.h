@@ -46,8 +46,11 @@ class LoopSpace {
   // Gives every operand its pointer argument; stores packed constants.
   void bind(KernelBuilder &k, WeightBlob &weights);
   int loopOf(unsigned member) const;
+  // Turns of a loop, as far as they are known: where a chain gives the rows, those of most of its runs.
+  std::optional<int64_t> usualExtent(unsigned loop) const;
 
  private:
+  const Nest &nest;
   mlir::MLIRContext *context;
   llvm::SmallDenseSet<unsigned> indexed;
 };

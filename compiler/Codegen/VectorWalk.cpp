@@ -37,15 +37,13 @@ double operationsOf(Operation *op, const TargetDescription &target) {
 
 class WalkCost {
  public:
-  WalkCost(const Step &step, const LoopSpace &space, const VectorWalk &walk) : step(step), space(space), walk(walk) {}
+  WalkCost(const LoopSpace &space, const VectorWalk &walk) : space(space), walk(walk) {}
 
   // Turns of loops `from` to `to`, the vector loop's in vectors; nothing when they are not known.
   std::optional<double> turns(unsigned from, unsigned to) const {
     double result = 1;
     for (unsigned loop = from; loop < to; ++loop) {
-      auto extent = constantOf(space.loops[loop].extent);
-      bool isRowLoop = step.nest.rowLoop && llvm::is_contained(space.loops[loop].members, *step.nest.rowLoop);
-      if (!extent && isRowLoop) extent = step.nest.usualRows;
+      auto extent = space.usualExtent(loop);
       if (!extent) return std::nullopt;
       result *= int(loop) == walk.vectorLoop ? llvm::divideCeil(*extent, int64_t(walk.lanes)) : double(*extent);
     }
@@ -80,7 +78,6 @@ class WalkCost {
   }
 
  private:
-  const Step &step;
   const LoopSpace &space;
   const VectorWalk &walk;
 };
@@ -98,7 +95,7 @@ KernelChoice describeWalk(const Step &step, const LoopSpace &space, VectorWalk w
   choice.lanes = walk.lanes;
   choice.tileRows = walk.rowLoop >= 0 ? walk.rowsAtOnce : 0;
 
-  WalkCost cost(step, space, walk);
+  WalkCost cost(space, walk);
   auto all = cost.turns(0, loops), results = cost.turns(0, walk.parallelLoops);
   if (!all || !results) return choice;
   LoopCost inside, once;
