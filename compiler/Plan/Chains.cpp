@@ -36,18 +36,6 @@ bool asksForIndices(Operation *op) {
                  }).wasInterrupted();
 }
 
-// Everything that a step reads or writes, the result last.
-SmallVector<const Access *> accessesOf(const Step &step) {
-  SmallVector<const Access *> all;
-  for (const Access &access : step.nest.inputs) all.push_back(&access);
-  for (const Access &access : step.nest.inits) all.push_back(&access);
-  for (const Epilogue &epilogue : step.epilogues)
-    for (auto [access, chained] : llvm::zip(epilogue.inputs, epilogue.chained))
-      if (!chained) all.push_back(&access);
-  for (const Access &access : step.outputs) all.push_back(&access);
-  return all;
-}
-
 bool mayBeStage(const Step &step) {
   if (step.kind != StepKind::Kernel || step.winograd || step.outputs.size() != 1) return false;
   if (asksForIndices(step.nest.op)) return false;

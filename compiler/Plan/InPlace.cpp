@@ -43,18 +43,12 @@ bool mayOverwrite(const Chain &chain, const Buffer *buffer, const Access &output
   if (chain.outer * chain.itemsPerTurn() != 1) return false;  // items run in any order
   if (llvm::any_of(chain.buffers, [&](const ChainBuffer &inner) { return inner.buffer == buffer; })) return false;
   for (const Stage &stage : llvm::ArrayRef(chain.stages).drop_back()) {
-    bool isSafe = true;
-    auto look = [&](const Access &access) {
-      // Kernels take different pointers for different offsets.
-      if (access.ref.buffer == buffer)
-        isSafe &= access.offset == output.offset && readsAhead(chain, stage, access, output);
-    };
-    for (const Access &access : stage.step.nest.inputs) look(access);
-    for (const Access &access : stage.step.nest.inits) look(access);
-    for (const Epilogue &epilogue : stage.step.epilogues)
-      for (auto [access, chained] : llvm::zip(epilogue.inputs, epilogue.chained))
-        if (!chained) look(access);
-    if (!isSafe) return false;
+    // These stages write into the chain's own buffers, so what is found here is read. Kernels take different pointers
+    // for different offsets.
+    for (const Access *access : accessesOf(stage.step))
+      if (access->ref.buffer == buffer &&
+          !(access->offset == output.offset && readsAhead(chain, stage, *access, output)))
+        return false;
   }
   return true;
 }

@@ -236,6 +236,9 @@ llvm::Expected<FunctionPlan> planFunction(mlir::Operation *function, const PlanO
 // Calls `visit` with every reference to memory that the step has.
 void forEachRef(Step &step, llvm::function_ref<void(TensorRef &)> visit);
 
+// Every access of a kernel's nest and epilogues, the results last.
+llvm::SmallVector<const Access *> accessesOf(const Step &step);
+
 // The arena buffers that the step needs, each once; not what exists within a chain alone.
 llvm::SmallVector<Buffer *> arenaBuffersOf(Step &step);
 

@@ -23,6 +23,17 @@ void forEachRef(Step &step, llvm::function_ref<void(TensorRef &)> visit) {
   if (step.winograd) visit(step.winograd->transformed), visit(step.winograd->products);
 }
 
+llvm::SmallVector<const Access *> accessesOf(const Step &step) {
+  llvm::SmallVector<const Access *> all;
+  for (const Access &access : step.nest.inputs) all.push_back(&access);
+  for (const Access &access : step.nest.inits) all.push_back(&access);
+  for (const Epilogue &epilogue : step.epilogues)
+    for (auto [access, chained] : llvm::zip(epilogue.inputs, epilogue.chained))
+      if (!chained) all.push_back(&access);
+  for (const Access &access : step.outputs) all.push_back(&access);
+  return all;
+}
+
 llvm::SmallVector<Buffer *> arenaBuffersOf(Step &step) {
   llvm::SmallVector<Buffer *> buffers;
   if (step.kind == StepKind::Chain) buffers.push_back(step.chain->scratch);
