@@ -17,9 +17,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import jinja2
-
-from crosscut import bench, matrix, models, paths, records, runner, table
+from crosscut import bench, matrix, models, paths, records, runner, table, templates
 
 TIMEOUT = 900.0
 LABELLED = 10
@@ -211,13 +209,7 @@ def picture(title: str, roofs: Roofs, kernels: list[Kernel]) -> str:
         for i, k in enumerate(shown[:LABELLED])
     ]
     done = sum(k.flops for k in shown) / total / 1e9
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates.environment(Path(__file__).parent / "templates")
     return environment.get_template("roofline.svg").render(
         title=title,
         subtitle=f"{1e3 * total:.2f} ms on one core, {done:.1f} GFLOP/s; area: share of the time",

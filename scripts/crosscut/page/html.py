@@ -1,4 +1,4 @@
-"""Fills the templates. Jinja2 escapes everything that is not markup of a template."""
+"""Fills the templates."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from crosscut import templates
 from crosscut.page import metrics, view
 from crosscut.page.answer import answer
 from crosscut.page.changes import Kind
@@ -22,13 +23,7 @@ MOST_CHANGES = 500
 
 @cache
 def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates.environment(Path(__file__).parent / "templates")
     environment.filters["percent"] = metrics.percent
     environment.filters["moment"] = moment
     environment.globals.update(
