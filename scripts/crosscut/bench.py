@@ -105,12 +105,17 @@ def read_count(path: Path) -> int:
     return sum(int(region["instructions"]) for region in regions)
 
 
-def module_facts(module: Path) -> dict[str, Any]:
-    """Sizes and target of a module, as crosscut-info says; null where it does not."""
+def module_info(module: Path) -> dict[str, Any]:
+    """What crosscut-info says of a module."""
     done = runner.run([paths.tool("crosscut-info"), module, "--json"], 60)
     if not done.ok:
         raise ValueError(f"crosscut-info: {done.reason}")
-    info = json.loads(done.stdout)
+    return json.loads(done.stdout)
+
+
+def module_facts(module: Path) -> dict[str, Any]:
+    """Sizes and target of a module; null where crosscut-info does not say them."""
+    info = module_info(module)
     variants, functions = info.get("variants", []), info.get("functions", [])
     arenas = [f["arena_bytes"] for f in functions if isinstance(f.get("arena_bytes"), int)]
     first = variants[0] if variants else {}

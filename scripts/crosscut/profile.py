@@ -88,14 +88,9 @@ def emulated(cell: Cell, module: Path, sample: models.Sample, folder: Path) -> s
     command = runner.on_platform(cell.platform, "crosscut-bench", arguments, counts)
     plugin = command.index("-plugin") + 1
     command[plugin] = f"{command[plugin]},blocks={ALL_BLOCKS}"
-    done = runner.run(command, RUN_TIMEOUT)
-    if not done.ok:
-        raise ProfileError(f"{done.reason}: {done.shell}")
+    runner.checked(command, RUN_TIMEOUT)
     total = bench.read_count(counts)
-    info = runner.run([paths.tool("crosscut-info"), module, "--json"])
-    if not info.ok:
-        raise ProfileError(info.reason)
-    kernels = json.loads(info.stdout)["variants"][0]["kernels"]
+    kernels = bench.module_info(module)["variants"][0]["kernels"]
     rows, outside = attribute(module.read_bytes(), kernels, json.loads(counts.read_text())["blocks"])
     rows.append(Kernel("(outside the module)", 0, instructions=outside))
     lines = []
@@ -110,10 +105,8 @@ def emulated(cell: Cell, module: Path, sample: models.Sample, folder: Path) -> s
 def native(cell: Cell, module: Path, sample: models.Sample) -> str:
     setting = cell.setting
     arguments = bench.arguments(models.find(cell.model), module, sample, setting.device, setting.threads)
-    done = runner.run(runner.on_platform(cell.platform, "crosscut-bench", [*arguments, "--per-kernel"]), RUN_TIMEOUT)
-    if not done.ok:
-        raise ProfileError(f"{done.reason}: {done.shell}")
-    return done.stdout.rstrip()
+    command = runner.on_platform(cell.platform, "crosscut-bench", [*arguments, "--per-kernel"])
+    return runner.checked(command, RUN_TIMEOUT).stdout.rstrip()
 
 
 def profile(cell: Cell) -> str:
@@ -127,9 +120,7 @@ def profile(cell: Cell) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     module = folder / "model.xcm"
     shapes = {} if cell.setting.dynamic else model.fixed_shapes
-    done = runner.run(runner.compile_command(model.onnx, module, None, shapes, cell.compile), COMPILE_TIMEOUT)
-    if not done.ok:
-        raise ProfileError(done.reason)
+    runner.checked(runner.compile_command(model.onnx, module, None, shapes, cell.compile), COMPILE_TIMEOUT)
     return emulated(cell, module, found[0], folder) if cell.platform.emulated else native(cell, module, found[0])
 
 
@@ -146,7 +137,15 @@ def main(arguments: list[str] | None = None) -> int:
         cell = table_of_cells.cell(options.model, options.platform, options.setting)
         with runner.interruptible():
             print(profile(cell))
-    except (ProfileError, matrix.MatrixError, models.ModelError, records.RecordError, ValueError, OSError) as error:
+    except (
+        ProfileError,
+        runner.Failed,
+        matrix.MatrixError,
+        models.ModelError,
+        records.RecordError,
+        ValueError,
+        OSError,
+    ) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

@@ -82,13 +82,6 @@ def choices(steps: list[dict], sizes: list[int]) -> dict[int, str]:
     return found
 
 
-def _checked(command: list[str | Path]) -> runner.Result:
-    done = runner.run(command, TIMEOUT)
-    if not done.ok:
-        raise RaggedError(f"{done.reason}: {done.shell}"[:2000])
-    return done
-
-
 def _size_of(name: str, sizes: list[int]) -> int | None:
     """The size whose operation, or a part of it, the kernel is: "linalg.matmul:line 4", "…:line 4.transform". In
     module_text each operation takes three lines, its own last, below the function's head."""
@@ -102,16 +95,15 @@ def kernel_costs(platform: Platform, module: Path, operations: dict[int, Operati
     inputs = [f"--input={'x'.join(map(str, op.input))}xf32=0.5" for op in operations.values()]
     arguments = [f"--module={module}", *inputs]
     if not platform.emulated:
-        done = _checked(runner.on_platform(platform, "crosscut-bench", [*arguments, "--per-kernel"]))
+        done = runner.checked(runner.on_platform(platform, "crosscut-bench", [*arguments, "--per-kernel"]), TIMEOUT)
         lines = [line.split(maxsplit=7) for line in done.stdout.splitlines()[1:-1]]
         return {int(line[6]): 1e3 * float(line[0]) for line in lines}
     counts = module.with_suffix(".counts.json")
     command = runner.on_platform(platform, "crosscut-bench", [*arguments, "--once"], counts)
     command[command.index("-plugin") + 1] += f",blocks={profile.ALL_BLOCKS}"
-    _checked(command)
+    runner.checked(command, TIMEOUT)
     bench.read_count(counts)
-    info = json.loads(_checked([paths.tool("crosscut-info"), module, "--json"]).stdout)
-    kernels = info["variants"][0]["kernels"]
+    kernels = bench.module_info(module)["variants"][0]["kernels"]
     rows = profile.attribute(module.read_bytes(), kernels, json.loads(counts.read_text())["blocks"])[0]
     order = sorted(range(len(kernels)), key=lambda index: kernels[index]["code_offset"])  # as the rows are
     return {index: float(row.instructions) for index, row in zip(order, rows, strict=False)}
@@ -142,7 +134,8 @@ def measure(sweep: str, platform: Platform, sizes: list[int], flags: tuple[str, 
     stem = sweep.replace(" ", "-")
     model, module, explained = (folder / f"{stem}{suffix}" for suffix in (".mlir", ".xcm", ".json"))
     model.write_text(module_text(operations))
-    _checked(runner.compile_command(model, module, platform.name, None, (f"--explain={explained}", *flags)))
+    command = runner.compile_command(model, module, platform.name, None, (f"--explain={explained}", *flags))
+    runner.checked(command, TIMEOUT)
     steps = json.loads(explained.read_text())["steps"]
     cost, choice = costs(steps, kernel_costs(platform, module, operations), wanted), choices(steps, wanted)
     missing = [size for size in wanted if not cost.get(size)]
@@ -193,7 +186,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.json:
             content = {sweep: [vars(p) for p in points] for sweep, points in results.items()}
             options.json.write_text(json.dumps({"platform": platform.name, "sweeps": content}, indent=1) + "\n")
-    except (RaggedError, profile.ProfileError, matrix.MatrixError, ValueError, OSError) as error:
+    except (RaggedError, runner.Failed, profile.ProfileError, matrix.MatrixError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

@@ -60,13 +60,6 @@ class Kernel:
         return self.flops / self.seconds
 
 
-def _checked(command: list[str | Path]) -> runner.Result:
-    done = runner.run(command, TIMEOUT)
-    if not done.ok:
-        raise RooflineError(f"{done.reason}: {done.shell}")
-    return done
-
-
 def read_roofs(text: str, vectors: str) -> Roofs:
     """The best of the repetitions in crosscut-roofs-bench's JSON."""
     best: dict[str, float] = {}
@@ -103,16 +96,17 @@ def measure(model: models.Model, folder: Path) -> tuple[Roofs, list[Kernel]]:
     folder.mkdir(parents=True, exist_ok=True)
     module, explained = folder / "model.xcm", folder / "explain.json"
     explain = (f"--explain={explained}",)
-    _checked(runner.compile_command(model.onnx, module, paths.HOST_PLATFORM, model.fixed_shapes, explain))
-    info = json.loads(_checked([paths.tool("crosscut-info"), module, "--json"]).stdout)
+    command = runner.compile_command(model.onnx, module, paths.HOST_PLATFORM, model.fixed_shapes, explain)
+    runner.checked(command, TIMEOUT)
+    info = bench.module_info(module)
     host = matrix.load().platform(paths.HOST_PLATFORM)
     arguments = bench.arguments(model, module, model.samples()[0], "local-sync", 1)
     flags = [*arguments, "--per-kernel", f"--explain={explained}"]
-    told = _checked(runner.on_platform(host, "crosscut-bench", flags)).stdout
+    told = runner.checked(runner.on_platform(host, "crosscut-bench", flags), TIMEOUT).stdout
     kernels, vectors = read_kernels(told, info["variants"][0]["kernels"])
-    command = ["--benchmark_format=json", "--benchmark_min_time=0.05", "--benchmark_repetitions=5"]
-    roofs = read_roofs(_checked(runner.on_platform(host, "crosscut-roofs-bench", command)).stdout, vectors)
-    return roofs, kernels
+    flags = ["--benchmark_format=json", "--benchmark_min_time=0.05", "--benchmark_repetitions=5"]
+    measured = runner.checked(runner.on_platform(host, "crosscut-roofs-bench", flags), TIMEOUT).stdout
+    return read_roofs(measured, vectors), kernels
 
 
 def told(kernel: Kernel, total: float, roofs: Roofs) -> str:
@@ -273,7 +267,7 @@ def main(arguments: list[str] | None = None) -> int:
             roofs, kernels = measure(model, folder / model.name)
         drawn = picture(f"{model.name}, {records.machine()['cpu']}", roofs, kernels)
         output.write_text(drawn)
-    except (RooflineError, models.ModelError, matrix.MatrixError, ValueError, OSError) as error:
+    except (RooflineError, runner.Failed, models.ModelError, matrix.MatrixError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print(text(roofs, kernels))

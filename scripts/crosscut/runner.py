@@ -173,6 +173,17 @@ def run(command: list[str | Path], timeout: float = 600.0) -> Result:
     return result(process.returncode, out, err)
 
 
+class Failed(Exception):
+    """A program that had to end well did not: why, and the command, in one line."""
+
+
+def checked(command: list[str | Path], timeout: float = 600.0) -> Result:
+    done = run(command, timeout)
+    if not done.ok:
+        raise Failed(f"{done.reason}: {done.shell}"[:2000])
+    return done
+
+
 def plugin() -> Path:
     return paths.BUILD / "host" / "lib" / PLUGIN_NAME
 

@@ -20,6 +20,12 @@ def test_a_failure_has_a_reason(script, reason):
     assert runner.run(["sh", "-c", script]).reason == reason
 
 
+def test_a_program_that_has_to_end_well_fails_with_its_reason_and_its_command():
+    with pytest.raises(runner.Failed, match=r"^exit status 3: sh -c 'exit 3'$"):
+        runner.checked(["sh", "-c", "exit 3"])
+    assert runner.checked(["echo", "x"]).stdout == "x\n"
+
+
 def test_a_program_that_does_not_end_is_stopped_with_its_children():
     result = runner.run(["sh", "-c", "sleep 60 & sleep 60"], timeout=0.3)
     assert result.reason == "did not end within 0.3 s" and result.seconds < 5
