@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,27 @@ def read_count(path: Path) -> int:
     if not regions:
         raise ValueError("no marked region was counted")
     return sum(int(region["instructions"]) for region in regions)
+
+
+@dataclass(frozen=True)
+class KernelTime:
+    """Seconds of one kernel in all its calls of an inference; `predicted` share of the peak, 0 when there is none."""
+
+    index: int
+    name: str
+    seconds: float
+    calls: int
+    predicted: float
+
+
+def read_per_kernel(text: str) -> list[KernelTime]:
+    """The rows of the table that crosscut-bench --per-kernel prints, slowest first."""
+    found = []
+    for line in text.splitlines()[1:-1]:
+        us, _, calls, _, _, predicted, index, name = line.split(maxsplit=7)
+        share = 0.0 if predicted == "-" else float(predicted.removesuffix("%")) / 100
+        found.append(KernelTime(int(index), name, float(us) / 1e6, int(calls), share))
+    return found
 
 
 def module_info(module: Path) -> dict[str, Any]:

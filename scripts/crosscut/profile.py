@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from crosscut import bench, matrix, models, paths, records, runner, table
-from crosscut.matrix import Cell
+from crosscut.matrix import Cell, Platform
 
 ALL_BLOCKS = 1_000_000
 COMPILE_TIMEOUT = 300.0
@@ -31,10 +31,21 @@ class ProfileError(Exception):
 
 @dataclass
 class Kernel:
+    """What one costs in all its calls; `index` in the module, None for what is no kernel."""
+
     name: str
     flops: int  # of one call
+    index: int | None = None
     calls: int = 0
     instructions: int = 0
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Where the instructions of one inference, `total`, went. What is not a kernel's is a row, too."""
+
+    rows: list[Kernel]
+    total: int
 
 
 def table_offset(image: bytes) -> int:
@@ -62,9 +73,9 @@ def attribute(image: bytes, kernels: list[dict[str, Any]], blocks: list[dict[str
         raise ProfileError("no block of the module was counted")
     base = found.most_common(1)[0][0]
 
-    ordered = sorted(kernels, key=lambda kernel: kernel["code_offset"])
-    starts = [table_offset(image) + kernel["code_offset"] for kernel in ordered]
-    rows = [Kernel(kernel["name"], kernel["flops"]) for kernel in ordered]
+    ordered = sorted(enumerate(kernels), key=lambda item: item[1]["code_offset"])
+    starts = [table_offset(image) + kernel["code_offset"] for _, kernel in ordered]
+    rows = [Kernel(kernel["name"], kernel["flops"], index) for index, kernel in ordered]
     before = Kernel("(before the kernels)", 0)
     outside = 0
     for address, content, executions, instructions in code:
@@ -81,25 +92,27 @@ def attribute(image: bytes, kernels: list[dict[str, Any]], blocks: list[dict[str
     return [*rows, before], outside
 
 
-def emulated(cell: Cell, module: Path, sample: models.Sample, folder: Path) -> str:
-    counts = folder / "counts.json"
-    model = models.find(cell.model)
-    arguments = [*bench.arguments(model, module, sample, "local-sync", 1), "--once"]
-    command = runner.on_platform(cell.platform, "crosscut-bench", arguments, counts)
-    plugin = command.index("-plugin") + 1
-    command[plugin] = f"{command[plugin]},blocks={ALL_BLOCKS}"
+def count(platform: Platform, module: Path, arguments: list[str], counts: Path) -> Counted:
+    """Counts one inference under QEMU. `arguments` are crosscut-bench's; the plugin writes `counts`."""
+    command = runner.on_platform(platform, "crosscut-bench", [*arguments, "--once"], counts)
+    command[command.index("-plugin") + 1] += f",blocks={ALL_BLOCKS}"
     runner.checked(command, RUN_TIMEOUT)
     total = bench.read_count(counts)
     kernels = bench.module_info(module)["variants"][0]["kernels"]
     rows, outside = attribute(module.read_bytes(), kernels, json.loads(counts.read_text())["blocks"])
-    rows.append(Kernel("(outside the module)", 0, instructions=outside))
+    return Counted([*rows, Kernel("(outside the module)", 0, instructions=outside)], total)
+
+
+def emulated(cell: Cell, module: Path, sample: models.Sample, folder: Path) -> str:
+    arguments = bench.arguments(models.find(cell.model), module, sample, "local-sync", 1)
+    counted = count(cell.platform, module, arguments, folder / "counts.json")
     lines = []
-    for row in sorted((r for r in rows if r.instructions), key=lambda r: -r.instructions):
+    for row in sorted((r for r in counted.rows if r.instructions), key=lambda r: -r.instructions):
         rate = f"{row.calls * row.flops / 2 / row.instructions:.2f}" if row.flops else "-"
-        share = f"{100 * row.instructions / total:.1f} %"
+        share = f"{100 * row.instructions / counted.total:.1f} %"
         lines.append([table.instructions(row.instructions), share, str(row.calls or "-"), rate, row.name])
     header = ["instructions", "share", "calls", "multiply-adds each", "kernel"]
-    return f"{table.render(header, lines, (0, 1, 2, 3))}\n{table.instructions(total)} instructions"
+    return f"{table.render(header, lines, (0, 1, 2, 3))}\n{table.instructions(counted.total)} instructions"
 
 
 def native(cell: Cell, module: Path, sample: models.Sample) -> str:

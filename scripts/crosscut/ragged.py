@@ -96,17 +96,9 @@ def kernel_costs(platform: Platform, module: Path, operations: dict[int, Operati
     arguments = [f"--module={module}", *inputs]
     if not platform.emulated:
         done = runner.checked(runner.on_platform(platform, "crosscut-bench", [*arguments, "--per-kernel"]), TIMEOUT)
-        lines = [line.split(maxsplit=7) for line in done.stdout.splitlines()[1:-1]]
-        return {int(line[6]): 1e3 * float(line[0]) for line in lines}
-    counts = module.with_suffix(".counts.json")
-    command = runner.on_platform(platform, "crosscut-bench", [*arguments, "--once"], counts)
-    command[command.index("-plugin") + 1] += f",blocks={profile.ALL_BLOCKS}"
-    runner.checked(command, TIMEOUT)
-    bench.read_count(counts)
-    kernels = bench.module_info(module)["variants"][0]["kernels"]
-    rows = profile.attribute(module.read_bytes(), kernels, json.loads(counts.read_text())["blocks"])[0]
-    order = sorted(range(len(kernels)), key=lambda index: kernels[index]["code_offset"])  # as the rows are
-    return {index: float(row.instructions) for index, row in zip(order, rows, strict=False)}
+        return {row.index: 1e9 * row.seconds for row in bench.read_per_kernel(done.stdout)}
+    counted = profile.count(platform, module, arguments, module.with_suffix(".counts.json"))
+    return {row.index: float(row.instructions) for row in counted.rows if row.index is not None}
 
 
 def costs(steps: list[dict], kernels: dict[int, float], sizes: list[int]) -> dict[int, float]:

@@ -40,16 +40,11 @@ class Roofs:
 
 
 @dataclass(frozen=True)
-class Kernel:
-    """`flops` and `bytes` of one inference; `predicted` share of the peak, 0 when there is none."""
+class Kernel(bench.KernelTime):
+    """Its work in all its calls of one inference, too."""
 
-    index: int
-    name: str
-    seconds: float
-    calls: int
     flops: float
     bytes: float
-    predicted: float
 
     @property
     def intensity(self) -> float:
@@ -76,19 +71,13 @@ def read_roofs(text: str, vectors: str) -> Roofs:
 
 def read_kernels(text: str, kernels: list[dict]) -> tuple[list[Kernel], str]:
     """The kernels of a --per-kernel table, slowest first, and the kind of vectors that the peak was measured with."""
-    lines = text.splitlines()
-    vectors = re.search(r"measured with (\S+): ", lines[-1])
+    vectors = re.search(r"measured with (\S+): ", text.splitlines()[-1])
     if not vectors:
         raise RooflineError("crosscut-bench --per-kernel tells no peak")
     found = []
-    for line in lines[1:-1]:
-        us, _, calls, _, _, predicted, index, name = line.split(maxsplit=7)
-        info = kernels[int(index)]
-        share = 0.0 if predicted == "-" else float(predicted[:-1]) / 100
-        count = int(calls)
-        found.append(
-            Kernel(int(index), name, float(us) / 1e6, count, count * info["flops"], count * info["bytes"], share)
-        )
+    for row in bench.read_per_kernel(text):
+        work = {name: row.calls * kernels[row.index][name] for name in ("flops", "bytes")}
+        found.append(Kernel(**vars(row), **work))
     return found, vectors[1]
 
 

@@ -45,6 +45,7 @@ def test_blocks_belong_to_the_kernel_that_they_lie_in():
         "second": 500,
         "(before the kernels)": 0,
     }
+    assert [row.index for row in rows] == [1, 0, None]
     assert {row.name: row.calls for row in rows if row.calls} == {"first": 10, "second": 100}
     assert outside == 14
 

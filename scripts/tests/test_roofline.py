@@ -13,9 +13,9 @@ from crosscut.roofline import Kernel, Roofs
 
 ROOFS = Roofs("avx2+fma", 100e9, 80e9, 16e9)
 KERNELS = [
-    Kernel(1, "Conv:a<b", 400e-6, 1, 36e6, 1e6, 0.95),
-    Kernel(0, "Gemm:c", 100e-6, 2, 1e6, 2e6, 0.08),
-    Kernel(2, "Softmax:d", 50e-6, 1, 0, 1e6, 0),
+    Kernel(1, "Conv:a<b", 400e-6, 1, 0.95, 36e6, 1e6),
+    Kernel(0, "Gemm:c", 100e-6, 2, 0.08, 1e6, 2e6),
+    Kernel(2, "Softmax:d", 50e-6, 1, 0, 0, 1e6),
 ]
 TABLE = """       us   share  calls  GFLOP/s    peak  predicted  kernel  node
    400.00   72.7%      1     90.0   90.0%      95.0%       1  Conv:a b
@@ -28,7 +28,7 @@ def test_the_benchs_table_is_read_with_the_modules_work():
     infos = [{"flops": 0, "bytes": 0}, {"flops": 36000000, "bytes": 1000}, {"flops": 0, "bytes": 500}]
     kernels, vectors = roofline.read_kernels(TABLE, infos)
     assert vectors == "avx2+fma"
-    assert kernels[0] == Kernel(1, "Conv:a b", pytest.approx(400e-6), 1, 36e6, 1000, pytest.approx(0.95))
+    assert kernels[0] == Kernel(1, "Conv:a b", pytest.approx(400e-6), 1, pytest.approx(0.95), 36e6, 1000)
     assert (kernels[1].calls, kernels[1].bytes, kernels[1].predicted) == (2, 1000, 0)
 
 
