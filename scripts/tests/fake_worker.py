@@ -12,7 +12,7 @@ import numpy as np
 
 task = json.loads(sys.argv[-1])
 fate = json.loads(os.environ.get("FAKE_PEERS", "{}")).get(task["engine"], "right")
-times = {"onnxruntime": 0.004, "openvino": 0.002, "iree": 0.02, "ncnn": 0.005}
+times = {"onnxruntime": 0.004, "openvino": 0.002, "litert": 0.003, "iree": 0.02, "ncnn": 0.005}
 
 
 def answer(value):

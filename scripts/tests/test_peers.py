@@ -45,7 +45,7 @@ def test_all_contenders_are_measured_and_the_best_peer_is_the_fastest(fakes):
     outcomes = _outcomes(rounds=3)
     assert all(o.ok and o.largest_error == 0 for o in outcomes.values())
     assert {name: len(o.cost) for name, o in outcomes.items()} == {
-        "crosscut": 9, "onnxruntime": 15, "openvino": 15, "iree": 15, "ncnn": 15,
+        "crosscut": 9, "onnxruntime": 15, "openvino": 15, "litert": 15, "iree": 15, "ncnn": 15,
     }  # fmt: skip
     assert report.best_peer(list(outcomes.values())).contender == "openvino"
     assert outcomes["crosscut"].peak_rss == 4096 and outcomes["ncnn"].peak_rss == 5_000_000
@@ -169,6 +169,7 @@ def _results(**failures):
         "crosscut": [0.006, 0.005],
         "onnxruntime": [0.008, 0.0081],
         "openvino": [0.004, 0.0042],
+        "litert": [0.0045],
         "iree": [0.03],
         "ncnn": [0.01],
     }
@@ -195,7 +196,7 @@ def test_ratios_are_of_least_samples_and_the_best_peer_counts():
 
 def test_a_failed_peer_is_not_the_best_and_its_reason_is_told():
     results = _results(openvino=ContenderError("check", "output 0: 3 of 10 values differ"))
-    assert _cells(results)["openvino"] == "-" and _cells(results)["best peer"] == "0.62"
+    assert _cells(results)["openvino"] == "-" and _cells(results)["best peer"] == "1.11"
     shown = report.text(results)
     assert "wrong output" in shown and "simple, 1 thread, openvino: output 0: 3 of 10 values differ" in shown
 
@@ -220,7 +221,8 @@ def test_the_record_matches_the_schema_and_has_the_failed_rows():
     records.validate(record)
     rows = {row["contender"].split()[0]: row for row in record["rows"]}
     assert {name: row["status"] for name, row in rows.items()} == {
-        "crosscut": "pass", "onnxruntime": "pass", "openvino": "fail", "iree": "unsupported", "ncnn": "fail",
+        "crosscut": "pass", "onnxruntime": "pass", "openvino": "fail", "litert": "pass", "iree": "unsupported",
+        "ncnn": "fail",
     }  # fmt: skip
     assert rows["crosscut"]["metrics"][0]["samples"] == [0.006, 0.005]
     assert rows["openvino"]["checks"] == [
@@ -292,10 +294,10 @@ def test_the_command_prints_a_table_and_writes_markdown_and_a_record(fakes, tmp_
     flags = [str(part) for pair in files.items() for part in pair]
     assert command.main(["simple", "--threads", "1", "--threads", "2", "--rounds", "1", "--no-build", *flags]) == 0
     out, err = capsys.readouterr()
-    assert "simple, 2 threads, ncnn: ended by SIGSEGV" in out and "[12/12] compare: simple, 2 threads" in err
+    assert "simple, 2 threads, ncnn: ended by SIGSEGV" in out and "[14/14] compare: simple, 2 threads" in err
     record = json.loads(files["--json"].read_text())
     records.validate(record)
-    assert len(record["rows"]) == 10 and {row["threads"] for row in record["rows"]} == {1, 2}
+    assert len(record["rows"]) == 12 and {row["threads"] for row in record["rows"]} == {1, 2}
     assert "| simple | 1 | openvino |" in files["--markdown"].read_text()
 
 

@@ -64,7 +64,8 @@ def test_engines_without_a_build_for_the_cpu_are_rows(fakes, monkeypatch):
     record["finished"] = records.now()
     records.validate(record)
     assert {row["contender"].split()[0]: row["status"] for row in record["rows"]} == {
-        "crosscut": "pass", "onnxruntime": "pass", "openvino": "excluded", "iree": "excluded", "ncnn": "pass",
+        "crosscut": "pass", "onnxruntime": "pass", "openvino": "excluded", "litert": "excluded", "iree": "excluded",
+        "ncnn": "pass",
     }  # fmt: skip
 
 
@@ -106,7 +107,7 @@ def test_the_command_compares_on_several_platforms(fakes, tmp_path, capsys):
     flags = ["--platform", "aarch64-linux", "--platform", "aarch64-linux", "--no-build", "--json", str(tmp_path / "r")]
     assert command.main(["simple", *flags]) == 0
     out, err = capsys.readouterr()
-    assert "12.35 M" in out and "20.00 M" in out and "0.62" in out and "[5/5]" in err
+    assert "12.35 M" in out and "20.00 M" in out and "0.62" in out and "[6/6]" in err
     row = json.loads((tmp_path / "r").read_text())["rows"][1]
     assert row["reproduce"] == "scripts/compare-peers simple --platform aarch64-linux"
     assert row["metrics"][0]["unit"] == "instructions" and row["runner"][0] == "qemu-aarch64"

@@ -1,4 +1,4 @@
-"""Compares Crosscut with ONNX Runtime, OpenVINO, IREE and ncnn: same model, same inputs, float32.
+"""Compares Crosscut with ONNX Runtime, OpenVINO, LiteRT, IREE and ncnn: same model, same inputs, float32.
 
 Natively: milliseconds of one inference, with the same number of threads on the same CPUs. Each contender has a process
 of its own. Rounds are interleaved, and the order turns with each round; a sample is the mean of a short batch. The
@@ -8,8 +8,10 @@ shipped, and the ratio of Crosscut's least sample to each other's.
 With --platform, under QEMU: instructions of one inference on that CPU, of the engines that have a build for it.
 
 Outputs are checked before anything is measured. A contender that does not compile the model, crashes, hangs or answers
-wrongly is a row with its reason. The engines come from PyPI and Debian, pinned, at the first call: 0.9 GB in
-build/venv-peers, 0.5 GB in build/peers. What IREE and ncnn made of a model is kept in build/peers/cache.
+wrongly is a row with its reason. LiteRT, whose kernels are XNNPACK's, gets images in its own order, NHWC.
+
+The engines come from PyPI and Debian, pinned, at the first call: 1 GB in build/venv-peers, 0.5 GB in build/peers. What
+LiteRT, IREE and ncnn made of a model is kept in build/peers/cache.
 """
 
 from __future__ import annotations

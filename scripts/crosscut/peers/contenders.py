@@ -146,7 +146,8 @@ def task(name: str, case: Case, given: Given) -> dict[str, object]:
 
     shapes = [list(np.load(path, mmap_mode="r").shape) for path in case.sample.outputs]
     files = {"model": list(map(str, given.model)), "inputs": list(map(str, given.inputs))}
-    return {"engine": name, "threads": case.threads, "shapes": shapes, **files}
+    names = {f"{kind}_names": [entry["name"] for entry in case.model.facts[kind]] for kind in ("inputs", "outputs")}
+    return {"engine": name, "threads": case.threads, "shapes": shapes, **names, **files}
 
 
 def worker_outputs(worker: Worker, name: str, case: Case) -> list[Path]:

@@ -18,7 +18,7 @@ from crosscut.models import Model, Sample
 from crosscut.peers.packages import LOCK, venv
 from crosscut.peers.process import ContenderError
 
-NAMES = ("onnxruntime", "openvino", "iree", "ncnn")
+NAMES = ("onnxruntime", "openvino", "litert", "iree", "ncnn")
 COMPILE_TIMEOUT = 900.0
 
 
@@ -70,11 +70,12 @@ class Given:
 
 def prepare(engine: str, case: Case) -> Given:
     """ContenderError("compile", …) when the engine's own compiler refuses the model."""
-    from crosscut.peers import ncnn_model
+    from crosscut.peers import litert_model, ncnn_model
 
     if engine == "ncnn":
         return ncnn_model.prepare(case)
-    return Given([_iree(case)] if engine == "iree" else [case.fixed], case.sample.inputs)
+    made = {"litert": litert_model.prepare, "iree": _iree}.get(engine, lambda case: case.fixed)
+    return Given([made(case)], case.sample.inputs)
 
 
 def cached(key: list[str], names: list[str], make: Callable[[Path], None]) -> list[Path]:
@@ -123,11 +124,23 @@ def checked(command: list[str | Path], what: str) -> None:
 
 
 def _first_error(done: runner.Result) -> str:
-    """MLIR's errors begin with the file's place; that tells nobody anything here."""
-    for line in done.stderr.splitlines():
+    """MLIR's errors begin with the file's place; that tells nobody anything here. A Python exception's line is the last."""
+    lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+    for line in lines:
         if "error: " in line:
             return line.partition("error: ")[2][:300]
-    return done.reason[:300]
+    return (lines[-1] if any(line.startswith("Traceback ") for line in lines) else done.reason)[:300]
+
+
+def fold(source: Path, target: Path) -> None:
+    """Writes the model with its constants folded by ONNX Runtime."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = str(target)
+    options.log_severity_level = 3
+    onnxruntime.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
 
 
 # --- IREE ---
@@ -158,7 +171,7 @@ def _compile_iree(case: Case, target: list[str], folder: Path) -> None:
     folded, problem = folder / "folded.onnx", None
     for source in (case.fixed, folded):
         if source == folded:
-            _fold(case.fixed, folded)
+            fold(case.fixed, folded)
         imported, module = folder / "model.mlir", folder / "model.vmfb"
         for flags in _IREE_FLAG_SETS:
             backend = ["--iree-hal-target-device=local", "--iree-hal-local-target-device-backends=llvm-cpu"]
@@ -172,13 +185,3 @@ def _compile_iree(case: Case, target: list[str], folder: Path) -> None:
                 problem = problem or error
     assert problem
     raise problem
-
-
-def _fold(source: Path, target: Path) -> None:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    options.optimized_model_filepath = str(target)
-    options.log_severity_level = 3
-    onnxruntime.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])

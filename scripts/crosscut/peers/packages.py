@@ -1,6 +1,6 @@
 """Puts the engines in place: build/venv-peers, and for other CPUs a folder with Debian's Python and the engines.
 
-Python packages are pinned by scripts/requirements-peers.lock. For other CPUs the same versions' wheels are unpacked
+Python packages are pinned by scripts/requirements-peers.lock and requirements-onnx2tf.lock. For other CPUs the same versions' wheels are unpacked
 beside a Python and a C library of Debian 13, which the RISC-V wheels need; ONNX Runtime for RISC-V is Debian's. These
 packages are pinned by scripts/peers-debian.lock. Debian keeps one version of each: when it has a newer one, `--lock`
 writes the file anew. They come through an apt state of our own, the system's stays as it is.
@@ -21,6 +21,7 @@ from crosscut import paths, wheels
 from crosscut.peers.process import ContenderError
 
 LOCK = paths.SOURCE / "scripts" / "requirements-peers.lock"
+ONNX2TF_LOCK = paths.SOURCE / "scripts" / "requirements-onnx2tf.lock"
 DEBIAN_LOCK = paths.SOURCE / "scripts" / "peers-debian.lock"
 SUITE = "trixie"
 PYTHON = "3.13"  # the suite's
@@ -50,9 +51,9 @@ ARCHITECTURES = {
         "aarch64",
         "arm64",
         tuple(f"manylinux_2_{minor}_aarch64" for minor in (17, 24, 27, 28, 35)),
-        ("numpy", "onnxruntime", "ncnn", "iree-base-runtime", "ml-dtypes", "openvino"),
+        ("numpy", "onnxruntime", "ncnn", "iree-base-runtime", "ml-dtypes", "openvino", "ai-edge-litert"),
         tuple(_BASE),
-        ("onnxruntime", "openvino", "iree", "ncnn"),
+        ("onnxruntime", "openvino", "litert", "iree", "ncnn"),
     ),
     "riscv64": Architecture(
         "riscv64",
@@ -100,14 +101,16 @@ def _is_done(stamp: Path, key: str) -> bool:
 
 
 def install_venv() -> None:
-    """Makes build/venv-peers from the lock file, unless it was made from this very lock file."""
-    folder, key = venv(), LOCK.read_text()
+    """Makes build/venv-peers from the lock files, unless it was made from these very lock files."""
+    folder, key = venv(), LOCK.read_text() + ONNX2TF_LOCK.read_text()
     if _is_done(folder / "lock", key):
         return
     _say("installing the peers into build/venv-peers (about a minute)")
     _run([sys.executable, "-m", "venv", "--clear", folder], "build/venv-peers")
     pip = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:"]
-    _run([*pip, "--require-hashes", "--requirement", LOCK], "build/venv-peers can not be installed from PyPI: pip")
+    for lock in ([LOCK], ["--ignore-requires-python", ONNX2TF_LOCK]):  # why, requirements-onnx2tf.in says
+        requirement = ["--require-hashes", *lock[:-1], "--requirement", lock[-1]]
+        _run([*pip, *requirement], "build/venv-peers can not be installed from PyPI: pip")
     (folder / "lock").write_text(key)
 
 

@@ -1,10 +1,11 @@
 """One engine with one model, in a process of its own: `worker.py TASK`, TASK being a JSON object with
 
-    engine   onnxruntime, openvino, iree or ncnn
-    model    list of the engine's files: [.onnx], [.vmfb], [.param, .bin]
+    engine   onnxruntime, openvino, litert, iree or ncnn
+    model    list of the engine's files: [.onnx], [.tflite], [.vmfb], [.param, .bin]
     threads  number of threads
     inputs   .npy files, in the model's order, of the engine's types
     shapes   shape of each output
+    inputs_names, outputs_names  in the model's order
 
 It runs where the package `crosscut` is not: in build/venv-peers, or in another CPU's Python under QEMU. The engine is
 loaded and runs once; then the first answer goes to standard output, one line of JSON like every answer. Requests come
@@ -62,6 +63,31 @@ def start_openvino(np, task, inputs):
         request.wait()
 
     return run, lambda: [tensor.data.copy() for tensor in request.output_tensors], openvino
+
+
+def start_litert(np, task, inputs):
+    import ai_edge_litert
+    from ai_edge_litert.interpreter import Interpreter
+
+    # Its default is XNNPACK, with as many threads.
+    interpreter = Interpreter(task["model"][0], num_threads=task["threads"])
+    interpreter.allocate_tensors()
+    places = {place["name"]: place for place in interpreter.get_input_details()}
+    for name, value in zip(task["inputs_names"], inputs, strict=True):
+        place = places.pop(name)
+        if list(place["shape"]) != list(value.shape):
+            value = np.ascontiguousarray(np.moveaxis(value, 1, -1))  # NCHW to NHWC
+        interpreter.set_tensor(place["index"], value)
+
+    def outputs():
+        places = {place["name"]: place["index"] for place in interpreter.get_output_details()}
+        values = [interpreter.get_tensor(places[name]) for name in task["outputs_names"]]
+        return [
+            v if list(v.shape) == s or v.ndim < 3 else np.moveaxis(v, -1, 1)
+            for v, s in zip(values, task["shapes"], strict=True)
+        ]
+
+    return interpreter.invoke, outputs, ai_edge_litert
 
 
 def start_iree(np, task, inputs):
@@ -131,10 +157,16 @@ def start_ncnn(np, task, inputs):
     return run, outputs, ncnn
 
 
-STARTS = {"onnxruntime": start_onnxruntime, "openvino": start_openvino, "iree": start_iree, "ncnn": start_ncnn}
+STARTS = {
+    "onnxruntime": start_onnxruntime,
+    "openvino": start_openvino,
+    "litert": start_litert,
+    "iree": start_iree,
+    "ncnn": start_ncnn,
+}
 
 # What a program that uses the engine needs beside itself, in the engine's package. ncnn's wheel has no other library
-# than Python's; of IREE it is the program that runs modules.
+# than Python's; of IREE it is the program that runs modules; LiteRT's library has XNNPACK in it.
 SHIPPED = {
     "onnxruntime": [("capi", "libonnxruntime.so.*")],
     "openvino": [
@@ -143,6 +175,7 @@ SHIPPED = {
         ("libs", "libopenvino_onnx_frontend.so.*"),
         ("libs", "libtbb.so.*"),
     ],
+    "litert": [("", "libLiteRt.so")],
     "iree": [("../_runtime_libs", "iree-run-module")],
     "ncnn": [("", "ncnn.*.so"), ("../ncnn.libs", "*.so*")],
 }
@@ -158,7 +191,7 @@ def shipped_bytes(engine, module):
 def version_of(name, module):
     from importlib import metadata
 
-    packages = {"iree": "iree-base-runtime"}
+    packages = {"iree": "iree-base-runtime", "litert": "ai-edge-litert"}
     try:
         return metadata.version(packages.get(name, name))
     except metadata.PackageNotFoundError:
