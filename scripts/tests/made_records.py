@@ -103,6 +103,32 @@ def record(number: int, rows: list[dict[str, Any]], **changes: Any) -> dict[str,
     }
 
 
+def compared(
+    model: str, costs: dict[str, float | str], *, threads: int = 1, platform: str = NATIVE
+) -> list[dict[str, Any]]:
+    """Rows of a comparison: seconds (instructions, where emulated) by contender, or why there are none."""
+    name, unit = ("time", "seconds") if platform == NATIVE else ("instructions", "instructions")
+    rows = []
+    for contender, cost in costs.items():
+        found = {"model": model, "platform": platform, "setting": "default", "contender": contender, "threads": threads}
+        found |= {"reproduce": f"scripts/compare-peers {model}", "model_sha256": sha(model), "checks": []}
+        if platform != NATIVE:
+            found["runner"] = [f"qemu-{platform.partition('-')[0]}"]
+        if isinstance(cost, str):
+            found |= {"status": "unsupported", "phase": "compile", "reason": cost, "metrics": []}
+        else:
+            found |= {"status": "pass", "metrics": [metric(name, unit, cost * 1.1, cost, exact=False)]}
+        rows.append(found)
+    return rows
+
+
+def comparison(number: int, rows: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
+    """A record of scripts/compare-peers at commit `number`."""
+    made = record(number, rows, kind="peers", command=["scripts/compare-peers"], **changes)
+    del made["selection"]
+    return made
+
+
 def commit_name(number: int) -> str:
     """As the page shows it."""
     return str(record(number, [])["source"]["commit"][:7])

@@ -210,6 +210,36 @@ def test_nothing_makes_the_page_wider_than_the_window(browser, tmp_path, viewpor
         assert dialog.evaluate("d => d.scrollWidth <= d.clientWidth")
 
 
+@pytest.mark.parametrize("viewport", [WIDE, NARROW])
+def test_other_engines_stand_beside_with_their_machine_and_commit(browser, tmp_path, viewport):
+    rows = made.compared("slow", {"crosscut": 0.004, "openvino 2026.4": 0.005, "ncnn 1": 0.0076}, threads=2)
+    rows += made.compared("slow", {"crosscut": 5e6, "openvino 2026.4": 4e6, "iree 3": EVIL * 20}, platform=EMULATED)
+    folder = made.write(tmp_path / "records", *_history(), made.comparison(3, rows))
+    with Visit(browser, dashboard.write(folder, tmp_path / "page"), viewport=viewport) as page:
+        lines = page.locator("#peers tbody tr")
+        native, emulated = lines.nth(0).inner_text(), lines.nth(1).inner_text()
+        for text in (
+            "slow",
+            "2 threads",
+            "4.000 ms",
+            "5.000 ms",
+            "1.25",
+            "1.90",
+            made.commit_name(3),
+            "Made-up CPU, 2 cores",
+        ):
+            assert text in native
+        for text in (EMULATED, "5.000 M", "0.80", "not compiled"):
+            assert text in emulated
+        best = [lines.nth(i).locator(".change") for i in (0, 1)]
+        assert [b.inner_text() for b in best] == ["1.25", "0.80"]
+        colours = [b.evaluate("e => getComputedStyle(e).color") for b in best]
+        assert colours[0] != colours[1]
+        page.locator("#peers summary").click()
+        assert EVIL * 20 in page.locator("#peers li").inner_text() and page.title().endswith(made.commit_name(11))
+        assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+
+
 _CONTRAST = """() => {
   const parse = (text) => text.match(/[\\d.]+/g).map(Number);
   const light = ([r, g, b]) => [r, g, b].map((c) => c / 255).map((c) => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)

@@ -1,6 +1,7 @@
 """Brings the index up to date and writes the page's folder, whole or not at all.
 
-  index.html          the answer, what is broken, what changed, the matrix of costs; reads without JavaScript, too
+  index.html          the answer, what is broken, what changed, the matrix of costs, other engines; reads without
+                      JavaScript, too
   tables/<metric>.js  the matrix of another metric, loaded when it is chosen
   history/<cell>.js   all points of a cell, loaded when it is opened; history/runs.js the runs they refer to
   *.css, *.js         from static/
@@ -19,7 +20,7 @@ from typing import Any
 import sqlalchemy.exc
 
 from crosscut import store
-from crosscut.page import PageError, html, metrics, view
+from crosscut.page import PageError, html, metrics, peers, view
 from crosscut.page.changes import changes
 from crosscut.page.history import History
 from crosscut.page.points import cell_data, run_data
@@ -90,7 +91,8 @@ def _write_files(index: store.Store, folder: Path) -> None:
     _write_script(folder / "history" / "runs.js", "runs", run_data(page))
     for metric in page.metrics:
         _write_script(folder / "tables" / f"{metric.id}.js", "table", metric.id, html.matrix(page, metric.name))
-    (folder / "index.html").write_text(html.index(page), encoding="utf-8")
+    beside = peers.comparisons(index, list(dict.fromkeys(cell.cell.model for cell in page.cells)))
+    (folder / "index.html").write_text(html.index(page, beside), encoding="utf-8")
 
 
 def _write_script(path: Path, function: str, *arguments: Any) -> None:

@@ -45,6 +45,10 @@ class Run:
     whole: bool  # nothing was left out of the selection
 
 
+def version_name(commit: str | None, modified: bool) -> str:
+    return (commit[:7] if commit else "no commit") + "+" * modified
+
+
 @dataclass(frozen=True)
 class Version:
     number: int
@@ -57,7 +61,7 @@ class Version:
     @property
     def name(self) -> str:
         """Short: 1a2b3c4, 1a2b3c4+ for a modified tree."""
-        return (self.commit[:7] if self.commit else "no commit") + "+" * self.modified
+        return version_name(self.commit, self.modified)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import jinja2
 from markupsafe import Markup
 
 from crosscut import templates
-from crosscut.page import metrics, view
+from crosscut.page import metrics, peers, view
 from crosscut.page.answer import answer
 from crosscut.page.changes import Kind
 from crosscut.page.points import explanation
@@ -32,10 +32,11 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def index(page: view.Overview) -> str:
+def index(page: view.Overview, beside: peers.Comparisons) -> str:
     return _render(
         "index.html",
         page=page,
+        beside=beside,
         answer=answer(page),
         first_matrix=Markup(matrix(page, metrics.COST)),
         cost=(metrics.COST, metrics.COST_TITLE),
