@@ -163,6 +163,7 @@ llvm::Expected<Value> EntryBuilder::expand(Size size) {
   if (auto symbol = dyn_cast<AffineSymbolExpr>(size)) {
     llvm::Expected<Value> value = hostValue(plan.symbols->values()[symbol.getPosition()]);
     if (!value) return value.takeError();
+    if (value->getType() == indexType) return *value;
     return arith::IndexCastOp::create(b, loc, indexType, *value).getResult();
   }
   auto binary = cast<AffineBinaryOpExpr>(size);
@@ -218,6 +219,32 @@ Value EntryBuilder::unless(Value bad, int32_t code, unsigned tensorIndex, unsign
   return op.getResult(0);
 }
 
+namespace {
+// What of an input a size is made of: what to blame when the size does not fit.
+struct Origin {
+  enum Kind { None, Dimension, Data } kind = None;
+  unsigned tensor = 0, dim = 0;
+};
+
+Origin originOf(Value size) {
+  Operation *op = size.getDefiningOp();
+  Origin found;
+  if (!op) return found;
+  auto dim = dyn_cast<tensor::DimOp>(op);
+  if (dim || isa<tensor::ExtractOp>(op)) {
+    Value source = op->getOperand(0);
+    while (auto cast = source.getDefiningOp<tensor::CastOp>()) source = cast.getSource();
+    auto argument = dyn_cast<BlockArgument>(source);
+    if (!argument) return found;
+    if (!dim) return {Origin::Data, argument.getArgNumber(), 0};
+    return {Origin::Dimension, argument.getArgNumber(), static_cast<unsigned>(dim.getConstantIndex().value_or(0))};
+  }
+  for (Value operand : op->getOperands())
+    if (Origin origin = originOf(operand); origin.kind > found.kind) found = origin;
+  return found;
+}
+}  // namespace
+
 // The constraints of the plan, one after the other, then `rest`.
 llvm::Expected<Value> EntryBuilder::checkAll(unsigned next, llvm::function_ref<llvm::Expected<Value>()> rest) {
   if (next == plan.constraints.size()) return rest();
@@ -226,19 +253,21 @@ llvm::Expected<Value> EntryBuilder::checkAll(unsigned next, llvm::function_ref<l
   if (!x) return x.takeError();
   llvm::Expected<Value> y = expand(constraint.b);
   if (!y) return y.takeError();
-  // The input dimension to blame: one that either side is made of.
-  unsigned tensorIndex = 0, dim = 0;
-  for (Size side : {constraint.a, constraint.b})
+  Origin blamed;
+  Value expected = *x, actual = *y;
+  for (auto [side, value, other] : {std::tuple(constraint.a, *x, *y), std::tuple(constraint.b, *y, *x)})
     forEachSymbol(side, [&](unsigned symbol) {
-      auto origin = plan.symbols->values()[symbol].getDefiningOp<tensor::DimOp>();
-      if (!origin || !isa<BlockArgument>(origin.getSource())) return;
-      tensorIndex = cast<BlockArgument>(origin.getSource()).getArgNumber();
-      dim = origin.getConstantIndex().value_or(0);
+      Origin origin = originOf(plan.symbols->values()[symbol]);
+      if (origin.kind < blamed.kind) return;
+      blamed = origin;
+      expected = other;
+      actual = value;
     });
   Value bad = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne, *x, *y);
   llvm::Error error = llvm::Error::success();
   (void)!error;
-  Value result = unless(bad, XCUT_RUN_SHAPE, tensorIndex, dim, *x, *y, [&]() -> Value {
+  int32_t code = blamed.kind == Origin::Data ? XCUT_RUN_DATA : XCUT_RUN_SHAPE;
+  Value result = unless(bad, code, blamed.tensor, blamed.dim, expected, actual, [&]() -> Value {
     llvm::Expected<Value> inner = checkAll(next + 1, rest);
     if (!inner) {
       error = inner.takeError();

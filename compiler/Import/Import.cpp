@@ -7,6 +7,7 @@
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/SHA256.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -39,7 +40,7 @@ llvm::Expected<ImportedModel> importModel(mlir::MLIRContext &context, llvm::Stri
   llvm::StringRef bytes = (*buffer)->getBuffer();
 
   context.loadDialect<mlir::func::FuncDialect, mlir::arith::ArithDialect, mlir::math::MathDialect,
-                      mlir::tensor::TensorDialect, mlir::linalg::LinalgDialect>();
+                      mlir::tensor::TensorDialect, mlir::linalg::LinalgDialect, mlir::cf::ControlFlowDialect>();
   auto module =
       isMlir ? importMlir(context, path, bytes, options) : importOnnx(context, path, bytes, options, unsupported);
   if (!module) return module.takeError();

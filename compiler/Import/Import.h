@@ -9,6 +9,9 @@
 //   with tensor.extract in its body.
 // - Shapes are scalars: tensor.dim, arith on index / i64 / i1, and tensor.extract from function arguments. Dynamic
 //   dimensions are given to tensor.empty as such values.
+// - What the data or shapes of inputs have to be, when the function runs, is a cf.assert that two such scalars are
+// equal:
+//   its condition is their arith.cmpi eq.
 // - Constants of more than 16 elements are arith.constant with a dense_resource attribute (the bytes stay where the
 //   model file has them), smaller ones and those of i1 dense<>.
 // - Bias of a convolution or matmul is its `outs`: linalg.broadcast of the bias into a tensor.empty; none: a fill of 0.

@@ -1,6 +1,7 @@
 // Access to a node's inputs, attributes and outputs, and the making of tensors from constants and known elements.
 #include "compiler/Import/Op.h"
 
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/Matchers.h"
 
@@ -244,6 +245,18 @@ void Op::result(unsigned i, Tensor tensor) {
 LogicalResult Op::fail(const Twine &why) {
   if (reason.empty()) reason = why.str();
   return failure();
+}
+
+LogicalResult Op::requireEqual(OpFoldResult x, OpFoldResult y, const Twine &otherwise) {
+  if (x == y) return success();
+  if (constantOf(x) && constantOf(y)) return constantOf(x) == constantOf(y) ? success() : fail(otherwise);
+  cf::AssertOp::create(e.b, e.loc, e.body().eq(scalar(x), scalar(y)), otherwise.str());
+  return success();
+}
+
+Value Op::scalar(OpFoldResult i64) {
+  auto constant = constantOf(i64);
+  return constant ? e.body().integer(e.b.getI64Type(), *constant) : cast<Value>(i64);
 }
 
 OpFoldResult Op::toIndex(OpFoldResult i64) {

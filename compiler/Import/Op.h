@@ -104,8 +104,12 @@ class Op {
   LogicalResult fail(const llvm::Twine &reason);
   std::string reason;
 
+  // The model runs where two i64 scalars are equal only, and is refused with this reason where they never are.
+  LogicalResult requireEqual(OpFoldResult x, OpFoldResult y, const llvm::Twine &otherwise);
+
   // i64 scalar ↔ dimension.
   OpFoldResult toIndex(OpFoldResult i64);
+  Value scalar(OpFoldResult i64);  // as a value
   OpFoldResult toI64(OpFoldResult index);
 
  private:

@@ -249,18 +249,28 @@ LogicalResult lowerSplit(Op &op) {
 LogicalResult lowerExpand(Op &op) {
   Emitter &e = op.e;
   Dims from = op.dims(0), to;
-  if (auto declared = op.declaredDims(0); declared && declared->size() >= from.size()) {
-    to = *declared;
-  } else {
-    const Scalars *shape = op.scalars(1);
-    if (!shape) return op.fail("the shape is computed at run time");
-    size_t rank = std::max(shape->size(), from.size());
-    for (size_t i = 0; i < rank; ++i) {
-      OpFoldResult own = i + from.size() >= rank ? from[i + from.size() - rank] : e.attr(1);
-      OpFoldResult wanted = i + shape->size() >= rank ? op.toIndex((*shape)[i + shape->size() - rank]) : e.attr(1);
-      if (comesFromData(wanted)) wanted = e.max(wanted, e.attr(0));
-      to.push_back(constantOf(own) == 1 ? wanted : own);
+  auto declared = op.declaredDims(0);
+  const Scalars *shape = op.scalars(1);
+  if (!declared && !shape) return op.fail("the shape is computed at run time");
+  size_t rank = std::max(from.size(), shape ? shape->size() : declared->size());
+  if (declared && declared->size() != rank) return op.fail("the stated shape has another rank");
+  OpFoldResult one = e.b.getI64IntegerAttr(1);
+  for (size_t i = 0; i < rank; ++i) {
+    OpFoldResult own = i + from.size() >= rank ? from[i + from.size() - rank] : e.attr(1);
+    OpFoldResult wanted = !shape                      ? op.toI64((*declared)[i])
+                          : i + shape->size() >= rank ? (*shape)[i + shape->size() - rank]
+                                                      : one;
+    bool stretches = constantOf(own) == 1;
+    if (declared) to.push_back((*declared)[i]);
+    else if (!stretches) to.push_back(own);
+    else to.push_back(comesFromData(wanted) ? e.max(op.toIndex(wanted), e.attr(0)) : op.toIndex(wanted));
+    OpFoldResult made = op.toI64(to.back());
+    if (!stretches && constantOf(wanted) == 1) wanted = made;  // 1 leaves a dimension as it is
+    if (!stretches && !constantOf(wanted)) {
+      Body s = e.body();
+      wanted = s.select(s.eq(op.scalar(wanted), op.scalar(one)), op.scalar(made), op.scalar(wanted));
     }
+    if (failed(op.requireEqual(made, wanted, "the shape does not fit dimension " + Twine(i)))) return failure();
   }
   op.result(e.broadcastTo(op.in(0), to), op.type());
   return success();

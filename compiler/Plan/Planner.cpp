@@ -121,6 +121,7 @@ llvm::Error Planner::visit(Operation *op) {
     return visitReshape(op, collapse.getSrc(), collapse.getReassociationIndices(), false);
   if (auto ret = dyn_cast<func::ReturnOp>(op)) return visitReturn(ret);
   if (auto call = dyn_cast<func::CallOp>(op)) return visitCall(call);
+  if (auto check = dyn_cast<cf::AssertOp>(op)) return visitAssert(check);
   if (auto cast = dyn_cast<tensor::CastOp>(op)) {
     TensorRef ref = refOf(cast.getSource());
     const Sizes &dims = shapes.dimsOf(cast.getResult());

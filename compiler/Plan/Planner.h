@@ -6,6 +6,8 @@
 #include "compiler/Plan/Layout.h"
 #include "compiler/Plan/Structure.h"
 
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
+
 #include <map>
 
 namespace crosscut {
@@ -63,6 +65,7 @@ class Planner {
   llvm::Error visitReshape(mlir::Operation *op, mlir::Value source, llvm::ArrayRef<mlir::ReassociationIndices> groups,
                            bool expands);
   llvm::Error visitReturn(mlir::func::ReturnOp op);
+  llvm::Error visitAssert(mlir::cf::AssertOp op);
   llvm::Error visitCall(mlir::func::CallOp op);
   // The value lies at `ref`: a copy when it was to lie elsewhere.
   void finish(mlir::Value value, const TensorRef &ref, mlir::Operation *op);

@@ -85,6 +85,15 @@ void Planner::constrain(Size a, Size b) {
   plan.constraints.push_back({a, b});
 }
 
+llvm::Error Planner::visitAssert(cf::AssertOp op) {
+  auto equal = op.getArg().getDefiningOp<arith::CmpIOp>();
+  if (!equal || equal.getPredicate() != arith::CmpIPredicate::eq ||
+      !isa<IndexType, IntegerType>(equal.getLhs().getType()))
+    return llvm::createStringError(nameOf(op) + ": cf.assert of anything but two equal integers is not supported");
+  constrain(shapes.sizeOf(equal.getLhs()), shapes.sizeOf(equal.getRhs()));
+  return llvm::Error::success();
+}
+
 void Planner::finish(Value value, const TensorRef &ref, Operation *op) {
   auto it = placements.find(value);
   if (it == placements.end() || sameMemory(it->second, ref)) {

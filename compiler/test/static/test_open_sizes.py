@@ -14,6 +14,7 @@ from test_static import COMPILERS, WARNINGS, symbols
 from toolchain import must_run
 
 HERE = Path(__file__).parent
+INCLUDE = HERE.parents[2] / "runtime" / "include"
 STRICT = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Wconversion", "-Wno-sign-conversion", "-Werror"]
 
 
@@ -58,6 +59,8 @@ def expand(tools) -> Path:
 
     write("expand", [helper.make_node("Expand", ["x", "shape"], ["y"])],
           [("x", f32, [1, 3]), ("shape", i64, [2])], [("y", f32, ["a", "b"])])  # fmt: skip
+    write("stated", [helper.make_node("Expand", ["x", "shape"], ["y"])],
+          [("x", f32, [1, 3]), ("shape", i64, [2])], [("y", f32, [2, 3])])  # fmt: skip
     write("add", [helper.make_node("Add", ["x", "x_dims"], ["y"]), helper.make_node("ReduceSum", ["y"], ["sum"], keepdims=1)],
           [("x", f32, ["n", 2]), ("x_dims", f32, ["n", 2])], [("y", f32, ["n", 2]), ("sum", f32, [1, 1])])  # fmt: skip
     return folder
@@ -66,7 +69,7 @@ def expand(tools) -> Path:
 def test_sizes_that_values_say_are_planned_from_the_values(expand, tmp_path):
     main = tmp_path / "main.c"
     main.write_text(
-        '#include "expand.h"\n'
+        '#include "expand.h"\n#include <crosscut/abi.h>\n'
         "int main(void) {\n"
         "  const float x[3] = {1, 2, 3};\n  float y[6];\n"
         "  const int64_t shape[2] = {2, 3};\n  int64_t dims[2];\n"
@@ -76,10 +79,43 @@ def test_sizes_that_values_say_are_planned_from_the_values(expand, tmp_path):
         "  for (int i = 0; i < 6; ++i)\n    if (y[i] != x[i % 3]) return 3;\n"
         "  const int64_t more[2] = {5, 1};\n"
         "  if (expand_plan(more, dims) != 0 || dims[0] != 5 || dims[1] != 3) return 4;\n"
-        "  return expand_run(x, shape, y, dims, 0, 0) ? 0 : 5;\n}\n"
+        "  if (!expand_run(x, shape, y, dims, 0, 0)) return 5;\n"
+        "  const int64_t wrong[4][2] = {{2, 4}, {2, 2}, {2, INT64_C(4294967299)}, {-1, 3}};\n"
+        "  dims[0] = 2, dims[1] = 3;\n"
+        "  for (int i = 0; i < 4; ++i)\n"
+        "    if (expand_run(x, wrong[i], y, dims, 0, 0) != XCUT_RUN_DATA || expand_plan(wrong[i], dims) >= 0) return 6 + i;\n"
+        "  return 0;\n}\n"
     )
-    must_run(["gcc", *STRICT, f"-I{expand}", main, expand / "expand.o", "-o", tmp_path / "main"])
+    must_run(["gcc", *STRICT, f"-I{expand}", f"-I{INCLUDE}", main, expand / "expand.o", "-o", tmp_path / "main"])
     must_run([tmp_path / "main"])
+
+
+@pytest.mark.parametrize("platform_name", COMPILERS)
+@pytest.mark.parametrize("stated", [False, True])
+def test_values_that_do_not_fit_a_tensor_are_refused(tools, expand, tmp_path, platform_name, stated):
+    """Expand to a shape that an input holds: by its rules, or as the model states; else an error that names the input."""
+    platform = tools.platform(platform_name)
+    if not platform.is_built():
+        pytest.skip(f"{platform_name} is not built")
+    model = expand / ("stated.onnx" if stated else "expand.onnx")
+    must_run([tools.compiler, model, "-o", tmp_path / "m.xcm", *platform.target])
+
+    def ask(*shape: int):
+        text = f"2xi64=[{' '.join(map(str, shape))}]"
+        return platform.run_module(
+            f"--module={tmp_path / 'm.xcm'}", "--input=x=1x3xf32=[[1 2 3]]", f"--input=shape={text}"
+        )
+
+    for shape in [(2, 3), (2, 1), (5, 3), (1, 1)]:
+        done = ask(*shape)
+        if stated and shape[0] != 2:
+            assert done.returncode == 1 and f"input 'shape': value {shape[0]} is out of range" in done.stderr
+        else:
+            rows = "[1 2 3]" * shape[0]
+            assert (done.returncode, done.stdout) == (0, f"y: {shape[0]}x3xf32=[{rows}]\n"), done.stderr
+    for shape, wrong in [((2, 4), 4), ((2, 2), 2), ((2, 0), 0), ((2, 2**32 + 3), 2**32 + 3), ((-1, 3), -1)]:
+        done = ask(*shape)
+        assert done.returncode == 1 and f"input 'shape': value {wrong} is out of range" in done.stderr, shape
 
 
 def test_inputs_that_do_not_fit_together_are_refused(expand, tmp_path):
