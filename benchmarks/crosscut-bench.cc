@@ -29,6 +29,8 @@ const char kUsage[] =
     "  --expected=VALUE   once an output, likewise; may be left out\n"
     "  --atol=X --rtol=X  tolerance of the comparison: |actual - expected| <= atol + rtol * |expected|;\n"
     "                     defaults 1e-5 and 1e-5\n"
+    "  --plugin=LIB.so    a shared library with functions that the module calls (XCUT_EXPORT_PLUGINS in\n"
+    "                     crosscut/plugin.h); may be given several times, the first of a name counts\n"
     "  --device=NAME      local-sync (default) or local-task\n"
     "  --threads=N        of local-task; default: one a CPU\n"
     "  --output=@FILE.npy once an output, in order: written there by the run that is checked\n"
@@ -71,6 +73,8 @@ bool parseOptions(int argc, char **argv, Options *options) {
       options->call.inputs.push_back(value);
     } else if (tool_flag(argument, "expected", &value)) {
       options->call.expected.push_back(value);
+    } else if (tool_flag(argument, "plugin", &value)) {
+      options->call.plugins.push_back(value);
     } else if (tool_flag(argument, "output", &value)) {
       understood = value[0] == '@' && value[1];
       options->call.outputs.push_back(value + 1);

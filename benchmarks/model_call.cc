@@ -9,6 +9,11 @@
 bool ModelCall::load(const CallOptions &options, xcut_error *error) {
   xcut_load_options load_options = {};
   load_options.allocator = xcut_allocator_system();
+  if (!tool_load_plugins(options.plugins.data(), static_cast<uint32_t>(options.plugins.size()), &plugins_,
+                         &plugin_count_, error))
+    return false;
+  load_options.plugins = plugins_;
+  load_options.plugin_count = plugin_count_;
   auto start = std::chrono::steady_clock::now();
   if (xcut_module_load_file(options.module, &load_options, &module_, error) != XCUT_OK) return false;
   load_us_ = std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
@@ -55,6 +60,8 @@ bool ModelCall::lendArena(xcut_error *error) {
 bool ModelCall::invokeAnew(const CallOptions &options, xcut_error *error) {
   xcut_load_options load_options = {};
   load_options.allocator = xcut_allocator_system();
+  load_options.plugins = plugins_;
+  load_options.plugin_count = plugin_count_;
   xcut_device_options device_options = {};
   device_options.allocator = load_options.allocator;
   device_options.threads = static_cast<uint32_t>(options.threads);

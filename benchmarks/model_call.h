@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
@@ -16,6 +17,7 @@ struct CallOptions {
   const char *device = "local-sync";
   std::vector<const char *> inputs, expected;
   std::vector<const char *> outputs;  // .npy files to write
+  std::vector<const char *> plugins;  // shared libraries
   double atol = 1e-5, rtol = 1e-5;
   uint64_t threads = 0;
 };
@@ -36,6 +38,7 @@ class ModelCall {
       for (xcut_value &value : *values) tool_value_free(&value);
     xcut_device_destroy(device_);
     xcut_module_unload(module_);
+    std::free(plugins_);
   }
 
   ModelCall() = default;
@@ -89,6 +92,8 @@ class ModelCall {
   bool lendArena(xcut_error *error);
   bool writeOutputs(const CallOptions &options, xcut_error *error) const;
 
+  xcut_plugin *plugins_ = nullptr;
+  uint32_t plugin_count_ = 0;
   xcut_module *module_ = nullptr;
   xcut_device *device_ = nullptr;
   xcut_session *session_ = nullptr;

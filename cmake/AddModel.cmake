@@ -113,15 +113,19 @@ endfunction()
 .. command:: add_model_test
 
   add_model_test(<name> MODEL <target> [FUNCTION <name>] [DEVICE <name>] [THREADS <n>]
-                 [INPUTS <value>...] [EXPECTED <value>...] [ATOL <x>] [RTOL <x>] [RUNNER <command>...])
+                 [INPUTS <value>...] [EXPECTED <value>...] [ATOL <x>] [RTOL <x>] [PLUGINS <target>...]
+                 [RUNNER <command>...])
 
   Adds a CTest test that runs the model of <target> (of add_model) on the machine it was compiled for, and compares its
   outputs with EXPECTED. Values are written as for crosscut-run: ``1x3x2x2xf32=0``, ``@file.npy``, ``name=@file.npy``;
   files are relative to the current source folder. A model with several platforms gets one test <name>-<platform> each.
 
+  ``PLUGINS`` shared libraries (``add_library(<target> MODULE ...)``) with functions that the model calls; see
+              crosscut/plugin.h.
   ``RUNNER``  starts programs for the model's platform in place of the platform's own emulator, e.g. ``ssh board``.
 
-  Errors at configure time: unknown or missing arguments, a MODEL that is no model, a platform without programs.
+  Errors at configure time: unknown or missing arguments, a MODEL that is no model, PLUGINS that are no targets, a platform
+  without programs.
 #]]
 function(add_model_test name)
   _crosscut_parse_run(add_model_test ${name} "" ${ARGN})
@@ -135,7 +139,8 @@ endfunction()
 .. command:: add_model_benchmark
 
   add_model_benchmark(<name> MODEL <target> [ITERATIONS <n>] [FUNCTION <name>] [DEVICE <name>] [THREADS <n>]
-                      [INPUTS <value>...] [EXPECTED <value>...] [ATOL <x>] [RTOL <x>] [RUNNER <command>...])
+                      [INPUTS <value>...] [EXPECTED <value>...] [ATOL <x>] [RTOL <x>] [PLUGINS <target>...]
+                      [RUNNER <command>...])
 
   Creates the target <name>, not part of `all`, that checks the model's outputs, times it with crosscut-bench and writes
   Google Benchmark's JSON to <name>.json in the current binary folder. Arguments as for add_model_test(); a model with
@@ -153,7 +158,7 @@ function(add_model_benchmark name)
       COMMAND ${command} ${run_flags} --benchmark_out=${CMAKE_CURRENT_BINARY_DIR}/${target}.json
         --benchmark_out_format=json
       WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR} USES_TERMINAL VERBATIM COMMENT "Timing ${model}")
-    add_dependencies(${target} ${model})
+    add_dependencies(${target} ${model} ${arg_PLUGINS})
     if(NOT target STREQUAL name)
       if(NOT TARGET ${name})
         add_custom_target(${name})
@@ -262,7 +267,7 @@ endfunction()
 # Arguments that tests and benchmarks share. Sets where, models, suffix_<model>, run_flags and arg_* for the caller.
 macro(_crosscut_parse_run command name more)
   set(where "${command}(${name})")
-  cmake_parse_arguments(arg "" "MODEL;FUNCTION;DEVICE;THREADS;ATOL;RTOL;${more}" "INPUTS;EXPECTED;RUNNER" ${ARGN})
+  cmake_parse_arguments(arg "" "MODEL;FUNCTION;DEVICE;THREADS;ATOL;RTOL;${more}" "INPUTS;EXPECTED;PLUGINS;RUNNER" ${ARGN})
   _crosscut_check_arguments("${where}" "${arg_UNPARSED_ARGUMENTS}" "${arg_KEYWORDS_MISSING_VALUES}")
   if(NOT arg_MODEL)
     message(FATAL_ERROR "${where}: MODEL is missing")
@@ -304,6 +309,12 @@ macro(_crosscut_parse_run command name more)
   foreach(value IN LISTS arg_EXPECTED)
     _crosscut_absolute_value("${value}" value)
     list(APPEND run_flags --expected=${value})
+  endforeach()
+  foreach(library IN LISTS arg_PLUGINS)
+    if(NOT TARGET ${library})
+      message(FATAL_ERROR "${where}: PLUGINS: '${library}' is no target")
+    endif()
+    list(APPEND run_flags --plugin=$<TARGET_FILE:${library}>)
   endforeach()
 endmacro()
 

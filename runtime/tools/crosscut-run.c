@@ -22,6 +22,8 @@ static const char kHelp[] =
     "                         4xf32=@raw.bin           the bytes of a file\n"
     "                         @file.npy\n"
     "                       types: f32 f64 f16 bf16 i8 i16 i32 i64 u8 u16 u32 u64 bool\n"
+    "  --plugin=LIB.so      a shared library with functions that the module calls (XCUT_EXPORT_PLUGINS in\n"
+    "                       crosscut/plugin.h); may be given several times, the first of a name counts\n"
     "  --output=@FILE.npy   once an output, in order: written there. --output=- prints it. Without: all are printed\n"
     "  --expected=VALUE     once an output, in order, or --expected=NAME=VALUE: compared with what the model computes\n"
     "  --atol=X --rtol=X    allowed difference: atol + rtol * |expected|; default 1e-5 and 1e-5\n"
@@ -34,14 +36,15 @@ static const char kHelp[] =
     "Exit status: 0 when the model ran and every expected value matched, 1 otherwise.\n";
 
 #define MAX_TENSORS 256
+#define MAX_PLUGINS 64  // libraries
 
 typedef struct settings {
   const char *module, *function, *device;
   uint64_t threads, print_limit;
   double atol, rtol;
   bool statistics;
-  const char *inputs[MAX_TENSORS], *outputs[MAX_TENSORS], *expected[MAX_TENSORS];
-  uint32_t input_count, output_count, expected_count;
+  const char *inputs[MAX_TENSORS], *outputs[MAX_TENSORS], *expected[MAX_TENSORS], *plugins[MAX_PLUGINS];
+  uint32_t input_count, output_count, expected_count, plugin_count;
 } settings;
 
 static int complain(const char *what, const char *why) {
@@ -61,6 +64,11 @@ static bool parse_argument(settings *s, const char *argument, xcut_error *error)
   if (tool_flag(argument, "device", &s->device)) return true;
   if (tool_flag(argument, "input", &value)) return add(s->inputs, &s->input_count, value, error);
   if (tool_flag(argument, "expected", &value)) return add(s->expected, &s->expected_count, value, error);
+  if (tool_flag(argument, "plugin", &value)) {
+    if (s->plugin_count == MAX_PLUGINS) return tool_fail(error, "more than %d plugin libraries given", MAX_PLUGINS);
+    s->plugins[s->plugin_count++] = value;
+    return true;
+  }
   if (tool_flag(argument, "output", &value)) {
     if (strcmp(value, "-") != 0 && (value[0] != '@' || !value[1])) {
       return tool_fail(error, "--output=%s: must be @FILE.npy or -", value);
@@ -123,6 +131,7 @@ typedef struct run {
   xcut_value *inputs, *outputs, *expected;
   bool *has_expected;
   xcut_kernel_time *times;
+  xcut_plugin *plugins;
   uint64_t load_ns, invoke_ns;
 } run;
 
@@ -143,10 +152,13 @@ static void release(run *r) {
   free(r->expected);
   free(r->has_expected);
   free(r->times);
+  free(r->plugins);
 }
 
 static bool load(run *r, xcut_error *error) {
   xcut_load_options options = {.allocator = tool_allocator()};
+  if (!tool_load_plugins(r->s->plugins, r->s->plugin_count, &r->plugins, &options.plugin_count, error)) return false;
+  options.plugins = r->plugins;
   uint64_t start = clock_ns();
   xcut_error inner = {{0}};
   if (xcut_module_load_file(r->s->module, &options, &r->module, &inner) ||

@@ -217,6 +217,25 @@ def test_open_dimensions_follow_the_inputs(tools, machine, loaded, tmp_path):
         np.testing.assert_array_equal(np.frombuffer(done.stdout, "f4"), -(2 * x).sum(1))
 
 
+def test_static_models_of_open_dimensions_call_plugins(tools, machine, tmp_path):
+    """Planned, run between guards, and refused where sizes do not fit, for every number of rows."""
+    must_run([tools.compiler, rows(tmp_path / "m.onnx"), "--format=static", "-o", tmp_path / "m.a", *machine.target])
+    program = build(machine, tmp_path, HERE / "open_sizes.c", HERE / "plugins.c", tmp_path / "m.a")
+    for n in (1, 7, 40, 0):
+        x = whole((n, 5), seed=n)
+        done = start(machine, program, n, inputs=[x])
+        assert done.returncode == 0, done.stderr
+        np.testing.assert_array_equal(np.frombuffer(done.stdout, "f4"), -(2 * x).sum(1))
+
+
+def test_a_missing_plugin_of_open_dimensions_is_an_error_of_the_linkers(tools, host, tmp_path):
+    must_run([tools.compiler, rows(tmp_path / "m.onnx"), "--format=static", "-o", tmp_path / "m.a"])
+    done = run(
+        ["gcc", "-w", f"-I{INCLUDE}", f"-I{tmp_path}", HERE / "open_sizes.c", tmp_path / "m.a", "-o", tmp_path / "main"]
+    )
+    assert done.returncode != 0 and "undefined reference to `plugin_acme_Rows'" in done.stderr
+
+
 def test_input_shapes_reach_what_is_stated(tools, host, loaded_here, tmp_path):
     must_run([tools.compiler, rows(tmp_path / "m.onnx"), "-o", tmp_path / "m.xcm", "--input-shape=x=6x5"])
     x = whole((6, 5))
@@ -280,6 +299,76 @@ def test_a_missing_plugin_is_named_at_load_and_by_the_tools(tools, machine, tmp_
     assert done.returncode == 1 and done.stderr.count("\n") == 1
     assert f"{module}: module calls plugins that this program does not offer: 'acme.Affine'" in done.stderr
     assert "\nplugins  acme.Affine\n" in must_run([tools.host_programs / "crosscut-info", module])
+
+
+@pytest.fixture(scope="module")
+def library(machine, tmp_path_factory) -> Path:
+    """The tests' plugins as a shared library."""
+    return shared(machine, tmp_path_factory.mktemp("library"), EXPORTED, HERE / "plugins.c")
+
+
+EXPORTED = """#include "plugins.h"
+static const xcut_plugin plugins[] = {{"acme.Affine", plugin_acme_Affine, 0}, {"acme.Compare", plugin_acme_Compare, 0}};
+XCUT_EXPORT_PLUGINS(plugins)
+"""
+
+
+def shared(platform: Platform, folder: Path, text: str, *sources: Path) -> Path:
+    (folder / "table.c").write_text(text)
+    must_run([COMPILERS[platform.name], "-std=c11", "-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC",
+              "-fvisibility=hidden", f"-I{INCLUDE}", f"-I{HERE}", folder / "table.c", *sources, "-o",
+              folder / "plugins.so"])  # fmt: skip
+    return folder / "plugins.so"
+
+
+@pytest.mark.parametrize("program", ["crosscut-run", "crosscut-bench"])
+def test_the_programs_take_plugins_from_shared_libraries(tools, machine, library, tmp_path, program):
+    [x], expected = mixed(tmp_path / "m.onnx")
+    must_run([tools.compiler, tmp_path / "m.onnx", "-o", tmp_path / "m.xcm", *machine.target, NO_WINOGRAD])
+    np.save(tmp_path / "x.npy", x)
+    arguments = [f"--module={tmp_path / 'm.xcm'}", f"--input=@{tmp_path / 'x.npy'}", "--atol=0", "--rtol=0"]
+    for i, values in enumerate(expected):
+        np.save(tmp_path / f"y{i}.npy", values)
+        arguments.append(f"--expected=@{tmp_path / f'y{i}.npy'}")
+    if program == "crosscut-bench":
+        arguments.append("--once")
+    command = [*machine.runner, machine.programs / program, *arguments]
+    done = run([*command, f"--plugin={library}"])
+    assert done.returncode == 0, done.stderr
+    done = run(command)
+    assert done.returncode == 1 and "'acme.Affine'" in done.stderr
+
+
+WRONG_ABI = """#include "plugins.h"
+__attribute__((visibility("default"))) extern const xcut_plugin_table xcut_plugins;
+const xcut_plugin_table xcut_plugins = {XCUT_ABI_VERSION + 1, 0, 0};
+"""
+NO_FUNCTION = 'static const xcut_plugin plugins[] = {{"acme.Affine", 0, 0}};\nXCUT_EXPORT_PLUGINS(plugins)\n'
+
+
+@pytest.mark.parametrize(
+    "text, reason",
+    [
+        ("int xcut_plugin;\n", "exports no table 'xcut_plugins'"),
+        (WRONG_ABI, "compiled for ABI version 2, this program has 1"),
+        ('#include "plugins.h"\n' + NO_FUNCTION, "a plugin without name or function"),
+        (None, "file too short"),
+        ("absent", "cannot open shared object file"),
+    ],
+)
+@pytest.mark.parametrize("program", ["crosscut-run", "crosscut-bench"])
+def test_shared_libraries_that_are_none_are_refused(tools, host, tmp_path, program, text, reason):
+    library = tmp_path / "plugins.so"
+    if text is None:
+        library.write_bytes(b"\x7fELF")
+    elif text != "absent":
+        shared(host, tmp_path, text)
+    mixed(tmp_path / "m.onnx")
+    must_run([tools.compiler, tmp_path / "m.onnx", "-o", tmp_path / "m.xcm"])
+    done = run([tools.host_programs / program, f"--module={tmp_path / 'm.xcm'}", "--input=1x8x12x12xf32=0",
+                f"--plugin={library}"])  # fmt: skip
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert reason in done.stderr and "plugins.so" in done.stderr
 
 
 def test_a_missing_plugin_is_an_error_of_the_linkers(tools, host, tmp_path):

@@ -49,6 +49,26 @@ typedef struct xcut_plugin {
   void *user;  // passed on; must outlive the module
 } xcut_plugin;
 
+// What a shared library of plugins exports under the name xcut_plugins, for programs that take one when they start
+// (crosscut-run --plugin=LIB.so). All of it stays valid while the library is loaded.
+typedef struct xcut_plugin_table {
+  uint32_t abi_version;  // XCUT_ABI_VERSION that it was compiled with
+  uint32_t plugin_count;
+  const xcut_plugin *plugins;
+} xcut_plugin_table;
+
+// Exports an array of plugins, once a library:
+//   static const xcut_plugin plugins[] = {{"acme.Scale", scale, NULL}};
+//   XCUT_EXPORT_PLUGINS(plugins)
+#ifdef __cplusplus
+#define XCUT_PLUGIN_EXTERN extern "C"
+#else
+#define XCUT_PLUGIN_EXTERN extern
+#endif
+#define XCUT_EXPORT_PLUGINS(array)                                                                \
+  XCUT_PLUGIN_EXTERN __attribute__((visibility("default"))) const xcut_plugin_table xcut_plugins; \
+  const xcut_plugin_table xcut_plugins = {XCUT_ABI_VERSION, (uint32_t)(sizeof(array) / sizeof *(array)), (array)};
+
 // Ends a plugin's function with a message: return xcut_plugin_fail(call, "rank is not 2");
 static inline int32_t xcut_plugin_fail(xcut_plugin_call *call, const char *message) {
   call->message = message;

@@ -95,6 +95,14 @@ bool tool_allocate_outputs(xcut_session *session, const xcut_value *inputs, uint
 // The allocator to give to sessions whose outputs tool_value_free() releases.
 xcut_allocator tool_allocator(void);
 
+// ---- Plugins ---------------------------------------------------------------------------------------------------------
+
+// The plugins of shared libraries (see XCUT_EXPORT_PLUGINS in crosscut/plugin.h), in order. The libraries stay loaded
+// until the program ends, the list belongs to the caller: free(). A path without a slash is a file of the current
+// folder.
+bool tool_load_plugins(const char *const *paths, uint32_t count, xcut_plugin **plugins, uint32_t *plugin_count,
+                       xcut_error *error);
+
 // ---- Command lines ---------------------------------------------------------------------------------------------------
 
 // Whether `argument` is --name=value (sets *value) or, for value null, --name. `name` comes without dashes.
