@@ -13,13 +13,14 @@
               of a model's, not all
 
 Names elsewhere (CMake's targets, scripts/test, CI) come from here; tests keep the compiler's own table and the toolchain
-files alike. `python3 -m crosscut.matrix platforms|builds|cells` prints names of it.
+files alike. `python3 -m crosscut.matrix platforms|builds|libraries|cells` prints names of it.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from dataclasses import dataclass
 from functools import cache
@@ -133,6 +134,19 @@ class Matrix:
     def builds(self) -> list[str]:
         """Platforms with a build of their own, beside the host's: those that have a toolchain file."""
         return [n for n in self.platforms if (paths.SOURCE / "toolchains" / f"{n}.cmake").is_file()]
+
+    @property
+    def libraries(self) -> list[str]:
+        """Platforms that libraries are built for, "host" first: every one with Linux programs of its own, unless its
+        toolchain file names one that it shares them with."""
+        found = ["host"]
+        for name in self.builds:
+            if self.platforms[name].board or not self.platforms[name].emulated:
+                continue
+            facts = (paths.SOURCE / "toolchains" / f"{name}.cmake").read_text()
+            shared = re.search(r"^set\(CROSSCUT_DEPS_PLATFORM (\S+)\)", facts, re.MULTILINE)
+            found.append(shared[1] if shared else name)
+        return list(dict.fromkeys(found))
 
     def platform(self, name: str) -> Platform:
         return _pick(self.platforms, name, "platform")
@@ -265,6 +279,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("platforms", help="the platforms that run models")
     builds = commands.add_parser("builds", help="the platforms that are built beside the host")
     builds.add_argument("--tested", action="store_true", help="only those whose tests run by themselves")
+    commands.add_parser("libraries", help="the platforms that scripts/setup builds libraries for")
     cells = commands.add_parser("cells", help="model/platform/setting of a selection")
     cells.add_argument("selection", nargs="?", default="full")
     options = parser.parse_args(arguments)
@@ -274,6 +289,8 @@ def main(arguments: list[str] | None = None) -> int:
             found = [cell.key for cell in table.select(options.selection)]
         elif options.command == "builds":
             found = [name for name in table.builds if not (options.tested and table.platforms[name].board)]
+        elif options.command == "libraries":
+            found = table.libraries
         else:
             found = list(table.platforms)
     except MatrixError as error:

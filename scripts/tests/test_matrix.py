@@ -196,6 +196,21 @@ def test_commands_for_programs_refuse_boards_by_name(capsys):
     assert "it is for boards" in capsys.readouterr().err
 
 
+def test_libraries_are_built_for_what_the_platforms_look_for(tmp_path):
+    """CMake's own reading of the toolchain files; programs that run natively use the host's."""
+    table = matrix.load()
+    script, wanted = tmp_path / "show.cmake", {"host"}
+    for name in table.builds:
+        script.write_text(
+            f'include({paths.SOURCE}/toolchains/{name}.cmake)\nmessage("<${{CROSSCUT_DEPS_PLATFORM}}>")\n'
+        )
+        done = subprocess.run(["cmake", "-P", script], capture_output=True, text=True, check=True)
+        if table.platforms[name].emulated and not table.platforms[name].board:
+            wanted.add(re.search("<(.*)>", done.stderr)[1] or name)
+    assert table.libraries[0] == "host" and sorted(table.libraries) == sorted(wanted)
+    assert len(wanted) < len(table.builds)
+
+
 def test_every_toolchain_file_is_a_platform_and_every_preset_is_built():
     boards = {p.name for p in matrix.load().platforms.values() if p.board}
     files = {p.stem: p.read_text() for p in (paths.SOURCE / "toolchains").glob("*.cmake")}
