@@ -66,11 +66,18 @@ def expand(tools) -> Path:
     return folder
 
 
-def test_sizes_that_values_say_are_planned_from_the_values(expand, tmp_path):
-    main = tmp_path / "main.c"
-    main.write_text(
-        '#include "expand.h"\n#include <crosscut/abi.h>\n'
-        "int main(void) {\n"
+def run_with(folder: Path, name: str, body: str) -> None:
+    """Runs a program of this body, linked with the model `name` of the folder; it has to return 0."""
+    source = folder / f"run_{name}.c"
+    source.write_text(f'#include "{name}.h"\n#include <crosscut/abi.h>\nint main(void) {{\n{body}}}\n')
+    must_run(["gcc", *STRICT, f"-I{INCLUDE}", source, folder / f"{name}.o", "-o", source.with_suffix("")])
+    must_run([source.with_suffix("")])
+
+
+def test_sizes_that_values_say_are_planned_from_the_values(expand):
+    run_with(
+        expand,
+        "expand",
         "  const float x[3] = {1, 2, 3};\n  float y[6];\n"
         "  const int64_t shape[2] = {2, 3};\n  int64_t dims[2];\n"
         "  int64_t bytes = expand_plan(shape, dims);\n"
@@ -84,10 +91,8 @@ def test_sizes_that_values_say_are_planned_from_the_values(expand, tmp_path):
         "  dims[0] = 2, dims[1] = 3;\n"
         "  for (int i = 0; i < 4; ++i)\n"
         "    if (expand_run(x, wrong[i], y, dims, 0, 0) != XCUT_RUN_DATA || expand_plan(wrong[i], dims) >= 0) return 6 + i;\n"
-        "  return 0;\n}\n"
+        "  return 0;\n",
     )
-    must_run(["gcc", *STRICT, f"-I{expand}", f"-I{INCLUDE}", main, expand / "expand.o", "-o", tmp_path / "main"])
-    must_run([tmp_path / "main"])
 
 
 @pytest.mark.parametrize("platform_name", COMPILERS)
@@ -118,22 +123,19 @@ def test_values_that_do_not_fit_a_tensor_are_refused(tools, expand, tmp_path, pl
         assert done.returncode == 1 and f"input 'shape': value {wrong} is out of range" in done.stderr, shape
 
 
-def test_inputs_that_do_not_fit_together_are_refused(expand, tmp_path):
+def test_inputs_that_do_not_fit_together_are_refused(expand):
     assert sorted(name for kind, name in symbols(expand / "add.o") if kind == "T") == ["add_plan", "add_run"]
-    main = tmp_path / "main.c"
-    main.write_text(
-        '#include "add.h"\n'
-        "int main(void) {\n"
+    run_with(
+        expand,
+        "add",
         "  const float x[4] = {1, 2, 3, 4};\n  float y[4], sum[ADD_SUM_ELEMENTS];\n  ADD_ALIGNED char arena[4096];\n"
         "  const int64_t two[2] = {2, 2}, one[2] = {1, 2};\n  int64_t dims[2];\n"
         "  int64_t bytes = add_plan(two, two, dims);\n"
         "  if (bytes < 0 || bytes > 4096 || dims[0] != 2 || dims[1] != 2) return 1;\n"
         "  if (add_run(x, two, x, two, y, dims, sum, arena, bytes)) return 2;\n"
         "  if (y[3] != 8 || sum[0] != 20) return 3;\n"
-        "  return add_plan(two, one, dims) >= 0 ? 4 : 0;\n}\n"
+        "  return add_plan(two, one, dims) >= 0 ? 4 : 0;\n",
     )
-    must_run(["gcc", *STRICT, f"-I{expand}", main, expand / "add.o", "-o", tmp_path / "main"])
-    must_run([tmp_path / "main"])
 
 
 @pytest.mark.parametrize("compiler", WARNINGS)
