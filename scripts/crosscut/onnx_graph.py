@@ -66,16 +66,25 @@ class Graph:
         return output
 
     def write(
-        self, path: Path, inputs: dict[str, Dims], outputs: dict[str, Dims], integers: Collection[str] = ()
+        self,
+        path: Path,
+        inputs: dict[str, Dims],
+        outputs: dict[str, Dims],
+        integers: Collection[str] = (),
+        stated: dict[str, Dims] | None = None,
     ) -> None:
-        """Inputs and outputs are float32, those named in `integers` int64."""
+        """Inputs, outputs and what is `stated` of other tensors are float32, those named in `integers` int64."""
 
         def infos(tensors: dict[str, Dims]) -> list[onnx.ValueInfoProto]:
             kinds = {name: TensorProto.INT64 if name in integers else TensorProto.FLOAT for name in tensors}
             return [helper.make_tensor_value_info(n, kinds[n], list(s)) for n, s in tensors.items()]
 
-        graph = helper.make_graph(self.nodes, self.name, infos(inputs), infos(outputs), self.initializers)
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)], ir_version=8)
+        graph = helper.make_graph(
+            self.nodes, self.name, infos(inputs), infos(outputs), self.initializers, value_info=infos(stated or {})
+        )
+        domains = sorted({node.domain for node in self.nodes} - {""})  # of plugins
+        opsets = [helper.make_opsetid("", self.opset), *(helper.make_opsetid(domain, 1) for domain in domains)]
+        model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
         model.producer_name = "crosscut"
         model.producer_version = ""
         onnx.checker.check_model(model)

@@ -1,6 +1,8 @@
-// A statically linked model whose sizes the program chooses when it runs: that of a golden set, SET.
+// A statically linked model whose sizes the program chooses when it runs, and that calls a plugin: that of a
+// golden set, SET.
 #include <board.h>
 #include <crosscut/embed.h>
+#include <golden_plugin.h>
 
 #include "planned.h"
 
@@ -12,6 +14,8 @@ XCUT_EMBED(output1, SET "/output1.bin", ".modules");
 static PLANNED_ALIGNED unsigned char arena[2048];
 static float y[64];
 static int64_t best[16];
+
+int32_t plugin_golden_Lookup(xcut_plugin_call *call) { return golden_lookup(call); }
 
 static int fail(const char *what) {
   board_print(what);

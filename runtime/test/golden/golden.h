@@ -4,6 +4,7 @@
 #define GOLDEN_H
 
 #include "crosscut/runtime.h"
+#include "golden_plugin.h"
 
 enum { kGoldenInputs = 2, kGoldenOutputs = 2, kGoldenOutputBytes = 256 };
 
@@ -64,18 +65,43 @@ static const char *golden_call(xcut_session *session, const xcut_function *funct
   return 0;
 }
 
+static int golden_is_same_text(const char *a, const char *b) {
+  while (*a && *a == *b) ++a, ++b;
+  return *a == *b;
+}
+
+// A module that calls a plugin is refused by name without it. Null, or what is wrong.
+static const char *golden_load(const golden_set *set, const xcut_allocator *allocator, const xcut_plugin *plugin,
+                               xcut_module **module, int *calls_plugin, xcut_error *error) {
+  xcut_load_options loading = {.allocator = *allocator};
+  const xcut_status status = xcut_module_load(set->module.data, set->module.bytes, &loading, module, error);
+  *calls_plugin = status == XCUT_E_PLUGIN;
+  if (status == XCUT_OK) return 0;
+  if (!*calls_plugin) return error->message;
+  if (!golden_is_same_text(error->message, "module calls plugins that this program does not offer: 'golden.Lookup'"))
+    return "the missing plugin is not named";
+  const xcut_plugin other = {"golden.Lookups", plugin->function, plugin->user};
+  loading.plugins = &other;
+  loading.plugin_count = 1;
+  if (xcut_module_load(set->module.data, set->module.bytes, &loading, module, error) != XCUT_E_PLUGIN)
+    return "another plugin was taken";
+  loading.plugins = plugin;
+  return xcut_module_load(set->module.data, set->module.bytes, &loading, module, error) ? error->message : 0;
+}
+
 // Null, or what is wrong.
 static const char *golden_check(const golden_set *set, const char *device_name, const xcut_allocator *allocator) {
   static xcut_error error;
-  const xcut_load_options loading = {.allocator = *allocator};
+  int calls = 0, calls_plugin = 0;
+  const xcut_plugin plugin = {"golden.Lookup", golden_lookup, &calls};
   const xcut_device_options running = {.allocator = *allocator, .threads = 3};
-  const char *wrong = 0;
   xcut_module *module = 0;
   xcut_device *device = 0;
   xcut_session *session = 0;
   xcut_function function;
-  if (xcut_module_load(set->module.data, set->module.bytes, &loading, &module, &error) ||
-      xcut_module_find_function(module, "main", &function, &error) ||
+  const char *wrong = golden_load(set, allocator, &plugin, &module, &calls_plugin, &error);
+  if (wrong) return wrong;
+  if (xcut_module_find_function(module, "main", &function, &error) ||
       xcut_device_create(device_name, &running, &device, &error) ||
       xcut_session_create(&function, device, allocator, &session, &error))
     wrong = error.message;
@@ -85,6 +111,7 @@ static const char *golden_check(const golden_set *set, const char *device_name, 
   const int64_t rows = (int64_t)(set->tensors[kGoldenInputs + kGoldenOutputs - 1].bytes / 8);
   if (!wrong) wrong = golden_call(session, &function, set, rows, &error);
   if (!wrong) wrong = golden_call(session, &function, set, 1, &error);
+  if (!wrong && calls != 2 * calls_plugin) wrong = "the plugin was not called once a run";
   xcut_session_destroy(session);
   xcut_device_destroy(device);
   xcut_module_unload(module);

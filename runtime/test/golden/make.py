@@ -39,6 +39,7 @@ IMAGES = {
     "rv64gcv": ["--target=riscv64-v128-linux"],
 }
 ROWS, FEATURES, HIDDEN, CLASSES, WORDS = 5, 8, 12, 5, 7
+ORDER = [3, 0, 5, 2, 6, 1, 4]  # of the words in the table
 SEED = 2
 
 
@@ -47,9 +48,10 @@ def quarters(seed: int, *shape: int) -> np.ndarray:
     return np.floor(onnx_graph.uniform(seed, shape, -8, 9)).astype(np.int64)
 
 
-def make_model(path: Path) -> dict[str, np.ndarray]:
+def make_model(path: Path, calls_plugin: bool = True) -> dict[str, np.ndarray]:
     """Any number of rows: a table's row for an index, added to two dense layers; and the place of the greatest value.
-    Returns inputs and outputs in the model's order."""
+    A plugin (golden_plugin.h) looks the index up first; without it, ONNX's Gather does. Returns inputs and outputs in the
+    model's order."""
     shapes = [(FEATURES, HIDDEN), (HIDDEN,), (HIDDEN, CLASSES), (CLASSES,), (WORDS, CLASSES), (ROWS, FEATURES)]
     w1, b1, w2, b2, table, x = (quarters(SEED + i, *shape) for i, shape in enumerate(shapes))
     word = np.arange(1, ROWS + 1, dtype=np.int64) * 3 % WORDS
@@ -62,17 +64,23 @@ def make_model(path: Path) -> dict[str, np.ndarray]:
     hidden = graph.op("Add", [graph.op("MatMul", ["x", constant("w1", w1)]), constant("b1", b1)])
     dense = graph.op("MatMul", [graph.op("Relu", [hidden]), constant("w2", w2)])
     dense = graph.op("Add", [dense, constant("b2", b2)])
-    graph.op("Add", [dense, graph.op("Gather", [constant("table", table), "word"], axis=0)], "y")
+    mirrored = graph.op("Sub", [graph.constant(WORDS - 1, np.int64, "last"), "word"])
+    if calls_plugin:
+        graph.op("Lookup", [mirrored], "index", domain="golden", entries=ORDER)
+    else:
+        graph.op("Gather", [graph.constant(ORDER, np.int64, "entries"), mirrored], "index")
+    graph.op("Add", [dense, graph.op("Gather", [constant("table", table), "index"], axis=0)], "y")
     graph.op("ArgMax", ["y"], "best", axis=1, keepdims=0)
     graph.write(
         path,
         {"x": ("rows", FEATURES), "word": ("rows",)},
         {"y": ("rows", CLASSES), "best": ("rows",)},
-        integers=["word", "best"],
+        integers=["word", "best", "index"],
+        stated={"index": ("rows",)},
     )
 
     # In units of 1/64: each product takes two factors of 1/4 together.
-    y = np.maximum(x @ w1 + 4 * b1, 0) @ w2 + 16 * (b2 + table[word])
+    y = np.maximum(x @ w1 + 4 * b1, 0) @ w2 + 16 * (b2 + table[np.array(ORDER)[WORDS - 1 - word]])
     best = y.argmax(axis=1)
     assert ((y == y.max(axis=1, keepdims=True)).sum(axis=1) == 1).all() and len(set(best)) >= 3, "take another SEED"
     assert np.abs(y).max() < 2**24, "not exact in float32"
@@ -99,7 +107,8 @@ def main() -> int:
         folder = Path(making) / "set"
         folder.mkdir()
         tensors = make_model(folder / "model.onnx")
-        session = models.reference_session(folder / "model.onnx")
+        make_model(Path(making) / "reference.onnx", calls_plugin=False)
+        session = models.reference_session(Path(making) / "reference.onnx")
         for output, value in zip(
             ("y", "best"), session.run(None, {"x": tensors["x"], "word": tensors["word"]}), strict=True
         ):
