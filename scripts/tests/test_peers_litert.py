@@ -42,6 +42,46 @@ def test_inputs_whose_shape_does_not_tell_their_order_are_kept(tmp_path):
     assert litert_model.ambiguous_inputs(tmp_path / "m.onnx") == ["t", "x"]
 
 
+def _swish(three=3.0, shared=False, opset=12):
+    """y = x · clip(x + three, 0, 6) / 6 with the factors in one order, z the same of y in the other."""
+    numbers = {"three": three, "zero": 0.0, "six": 6.0}
+    nodes = []
+    for x, y in ("x", "y"), ("y", "z"):
+        factors = [x, f"{x}.c"] if x == "x" else [f"{x}.c", x]
+        nodes += [
+            helper.make_node("Add", [x, "three"], [f"{x}.a"]),
+            helper.make_node("Clip", [f"{x}.a", "zero", "six"], [f"{x}.c"]),
+            helper.make_node("Mul", factors, [f"{x}.m"]),
+            helper.make_node("Div", [f"{x}.m", "six"], [y]),
+        ]
+    outputs = ["z", "x.c"] if shared else ["z"]
+    info = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [4, 9]) for name in ["x", *outputs]]
+    tensors = [numpy_helper.from_array(np.float32(value), name) for name, value in numbers.items()]
+    graph = helper.make_graph(nodes, "graph", info[:1], info[1:], tensors)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+
+
+def _operators(model):
+    return [node.op_type for node in model.graph.node]
+
+
+@pytest.mark.parametrize("opset", [12, 17])
+def test_hard_swish_in_parts_becomes_one_operator_and_computes_the_same(opset):
+    x = np.linspace(-8, 8, 36, dtype=np.float32).reshape(4, 9)
+    expected = reference_session(_swish(opset=opset).SerializeToString()).run(None, {"x": x})[0]
+    model = litert_model.use_hard_swish(_swish(opset=opset))
+    assert _operators(model) == ["HardSwish", "HardSwish"]
+    onnx.checker.check_model(model, full_check=True)
+    got = reference_session(model.SerializeToString()).run(None, {"x": x})[0]
+    # Four operations each, of numbers up to 8 · 6, in another order: half a unit for each of twice eight.
+    assert np.abs(got - expected).max() <= 16 * 2.0**-24 * 48
+
+
+def test_what_is_not_hard_swish_or_has_another_user_stays():
+    assert _operators(litert_model.use_hard_swish(_swish(three=2.5))) == _operators(_swish())
+    assert _operators(litert_model.use_hard_swish(_swish(shared=True))) == [*_operators(_swish())[:4], "HardSwish"]
+
+
 @pytest.fixture
 def onnx2tf(tmp_path, monkeypatch):
     """Makes a stand-in for onnx2tf of a program's text."""
