@@ -7,7 +7,7 @@
 
 XCUT_EMBED(module_image, MODULE, ".rodata.module");
 
-static _Alignas(64) uint8_t memory[65536];
+static _Alignas(64) uint8_t memory[8192];
 
 static int is_same_text(const char *a, const char *b) {
   while (*a && *a == *b) ++a, ++b;
