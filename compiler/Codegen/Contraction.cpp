@@ -17,8 +17,8 @@ namespace {
 struct PanelRun {
   Value firstPanel, firstColumn;
   std::optional<Value> lastPanel;  // exclusive; none: no panel comes after
-  unsigned lanes, vectors;
-  int64_t packedStart = 0;  // columns before this run, when weights are packed
+  Panels panels;                   // one of them; without `start` and `count` where these are not known
+  int64_t packedStart = 0;         // columns of panels before this run, when weights are packed
 };
 
 class ContractionGenerator {
@@ -46,6 +46,11 @@ class ContractionGenerator {
                                Value to, unsigned unroll, bool lanewise);
   Size stridesOfB(unsigned loop, const PanelRun &run);
   Value loopValue(unsigned member, unsigned row, Value column);
+  // Whether a tile leaves room for what LLVM loads early when it sees two turns of the innermost loop: it pairs loads of
+  // rows and weights then.
+  bool isRoomy(unsigned rows, unsigned vectors) const {
+    return rows * vectors + 2 * (rows + vectors) <= k.target.vectorRegisters + 4;
+  }
   // Rows of a tile that lie in one turn of the row loop outside.
   unsigned rowsOfBand() const { return tile.rows / tile.bands; }
   Value advanceRows(Value pointer, const Operand &operand, unsigned row);
@@ -64,9 +69,10 @@ class ContractionGenerator {
   SmallVector<unsigned> reductions;
   Operand *a = nullptr, *b = nullptr, *init = nullptr;
   bool packed = false;
-  int64_t packedDepth = 0, packedColumns = 0;
+  int64_t packedDepth = 0, packedColumns = 0;  // columns: of the model; panels may be wider
   // While a panel is multiplied, the next one is fetched: this many of its bytes with every row; 0: it is not.
   int64_t prefetchPerRow = 0;
+  Tails tails = Tails::Exact;
   Tile tile;
   Size yChunk, xChunk, panels;
   bool rowsFirst = false;  // neighbouring items: panels of the same rows, else rows of the same panel
@@ -159,7 +165,6 @@ void ContractionGenerator::arrangeLoops() {
 
 // Rearranges packed weights [outer][depth][columns] into panels [outer][panel][depth][width].
 void ContractionGenerator::packPanels() {
-  packed = b->packed.has_value();
   if (!packed) return;
   packedColumns = *constantOf(space.loops[columns].extent);
   packedDepth = 1;
@@ -167,17 +172,22 @@ void ContractionGenerator::packPanels() {
   unsigned bytes = elementBytes(b->element);
   std::vector<char> &data = *b->packed;
   int64_t block = packedDepth * packedColumns * bytes;
-  std::vector<char> result(data.size());
+  int64_t panelColumns = 0;
+  for (const Panels &run : staticPanels) panelColumns += run.count * run.width();
+  std::vector<char> result(data.size() / packedColumns * panelColumns);
+  char *to = result.data();
   for (int64_t at = 0; at + block <= int64_t(data.size()); at += block) {
-    char *to = result.data() + at;
     for (const Panels &run : staticPanels)
       for (int64_t p = 0; p < run.count; ++p)
         for (int64_t d = 0; d < packedDepth; ++d) {
-          int64_t column = run.start + p * run.width();
-          memcpy(to, data.data() + at + (d * packedColumns + column) * bytes, run.width() * bytes);
+          int64_t column = run.start + p * run.columns();
+          memcpy(to, data.data() + at + (d * packedColumns + column) * bytes, run.columns() * bytes);
           to += run.width() * bytes;
         }
   }
+  // Dense strides counted columns of the model.
+  for (unsigned loop = 0; loop < outerLoops; ++loop)
+    b->strides[loop] = size(*constantOf(b->strides[loop]) / packedColumns * panelColumns);
   data = std::move(result);
 }
 
@@ -195,7 +205,7 @@ void ContractionGenerator::planPrefetch() {
 Size ContractionGenerator::stridesOfB(unsigned loop, const PanelRun &run) {
   if (!packed) return b->strides[loop];
   // Dense strides count columns; panels are as wide as the run.
-  return size(*constantOf(b->strides[loop]) / packedColumns * int64_t(run.lanes) * run.vectors);
+  return size(*constantOf(b->strides[loop]) / packedColumns * run.panels.width());
 }
 
 // Emits the loops of all items, and returns how many there are.
@@ -207,12 +217,14 @@ Size ContractionGenerator::run() {
   TargetDescription target = k.target;
   bool isFloat = isa<FloatType>(a->element);
   if (!isFloat) target.laneFma = target.foldsBroadcast = target.scalarFma = false;
-  tile = chooseTile(target, {y >= 0 ? extent(y) : 1, space.usualExtent(x), extent(columns), depth});
+  packed = b->packed.has_value();
+  tails = packed && isFloat && allowsUnusedLanes(step) ? Tails::Filled : Tails::Exact;
+  tile = chooseTile(target, {y >= 0 ? extent(y) : 1, space.usualExtent(x), extent(columns), depth, tails});
   unsigned lanes = target.lanes();
   int64_t width = int64_t(tile.vectors) * lanes;
 
   if (auto n = extent(columns)) {
-    staticPanels = splitColumns(*n, tile, lanes);
+    staticPanels = splitColumns(*n, tile, target, tails);
     int64_t count = 0;
     for (const Panels &run : staticPanels) count += run.count;
     panels = size(count);
@@ -280,7 +292,7 @@ KernelChoice ContractionGenerator::describe(const TargetDescription &target, std
   choice.tileVectors = tile.vectors;
   choice.lanes = target.lanes();
   choice.panelColumns = int64_t(tile.vectors) * choice.lanes;
-  ContractionSize size{y >= 0 ? space.usualExtent(y) : 1, space.usualExtent(x), space.usualExtent(columns), depth};
+  ContractionSize size{y >= 0 ? space.usualExtent(y) : 1, space.usualExtent(x), space.usualExtent(columns), depth, tails};
   bool known = size.bands && size.rows && size.columns && depth;
   double turns = 1;
   for (unsigned loop = 0; loop < outerLoops; ++loop) {
@@ -316,10 +328,11 @@ void ContractionGenerator::emitItem(Value item) {
   SmallVector<PanelRun> runs;
   unsigned lanes = k.target.lanes();
   if (!staticPanels.empty()) {
-    int64_t first = 0;
+    int64_t first = 0, packedStart = 0;
     for (const Panels &run : staticPanels) {
-      runs.push_back({k.c(first), k.c(run.start), k.c(first + run.count), run.lanes, run.vectors, run.start});
+      runs.push_back({k.c(first), k.c(run.start), k.c(first + run.count), run, packedStart});
       first += run.count;
+      packedStart += run.count * run.width();
     }
     runs.back().lastPanel.reset();
   } else if (!isStatic(space.loops[columns].extent)) {
@@ -327,9 +340,11 @@ void ContractionGenerator::emitItem(Value item) {
     int64_t width = int64_t(lanes) * tile.vectors;
     Size full = n.floorDiv(width), single = (n % width).floorDiv(lanes);
     Value afterFull = k.expand(full), afterSingle = k.expand(full + single);
-    runs.push_back({k.c(0), k.c(0), afterFull, lanes, tile.vectors, 0});
-    if (tile.vectors > 1) runs.push_back({afterFull, k.expand(full * width), afterSingle, lanes, 1, 0});
-    if (lanes > 1) runs.push_back({afterSingle, k.expand(full * width + single * lanes), std::nullopt, 1, 1, 0});
+    auto panelsOf = [](unsigned lanes, unsigned vectors) { return Panels{0, 0, lanes, vectors, lanes, lanes}; };
+    runs.push_back({k.c(0), k.c(0), afterFull, panelsOf(lanes, tile.vectors)});
+    if (tile.vectors > 1) runs.push_back({afterFull, k.expand(full * width), afterSingle, panelsOf(lanes, 1)});
+    if (lanes > 1)
+      runs.push_back({afterSingle, k.expand(full * width + single * lanes), std::nullopt, panelsOf(1, 1)});
     else runs.back().lastPanel.reset();
   }
   for (auto [i, run] : llvm::enumerate(runs)) {
@@ -351,8 +366,8 @@ void ContractionGenerator::emitItem(Value item) {
 void ContractionGenerator::emitPanel(const PanelRun &run, Value panel, ArrayRef<Value> outer, Value yFrom, Value yTo,
                                      Value xFrom, Value xTo) {
   Value index = k.sub(panel, run.firstPanel);
-  Value width = k.c(int64_t(run.lanes) * run.vectors);
-  column = k.add(run.firstColumn, k.mul(index, width));
+  Value width = k.c(run.panels.width());
+  column = k.add(run.firstColumn, k.mul(index, k.c(run.panels.columns())));
   loopValues.assign(space.loops.size(), Value());
   for (unsigned loop = 0; loop < outerLoops; ++loop) loopValues[loop] = outer[loop];
   for (Operand &operand : space.operands) {
@@ -432,26 +447,28 @@ Value ContractionGenerator::advanceRows(Value pointer, const Operand &operand, u
 }
 
 void ContractionGenerator::emitTile(const PanelRun &run, unsigned rows, Value xValue) {
+  const Panels &panels = run.panels;
   loopValues[x] = xValue;
   llvm::DenseMap<const Operand *, Value> here;
   for (Operand &operand : space.operands)
     if (!operand.splat) here[&operand] = k.advance(pointers[&operand], operand.element, operand.strides[x], xValue);
   auto at = [&](const Operand &operand, unsigned row, unsigned vector) {
     Value pointer = advanceRows(here[&operand], operand, row);
-    return k.advance(pointer, operand.element, operand.strides[columns], k.c(int64_t(vector) * run.lanes));
+    return k.advance(pointer, operand.element, operand.strides[columns], k.c(int64_t(vector) * panels.lanes));
   };
 
-  SmallVector<Value> acc(rows * run.vectors);
-  for (unsigned u = 0; u < run.vectors; ++u) {
+  SmallVector<Value> acc(rows * panels.vectors);
+  for (unsigned u = 0; u < panels.vectors; ++u) {
+    Lanes lanes(panels.lanesOf(u), panels.columnsOf(u));
     Value shared;
     for (unsigned row = 0; row < rows; ++row) {
       bool same = isConstant(init->strides[x], 0) && (y < 0 || isConstant(init->strides[y], 0));
       Value value = same && row ? shared : Value();
       if (!value)
-        value = k.broadcast(loadOperand(k, *init, init->splat ? Value() : at(*init, row, u), run.lanes, columns),
-                            run.lanes);
+        value =
+            k.broadcast(loadOperand(k, *init, init->splat ? Value() : at(*init, row, u), lanes, columns), lanes.count);
       shared = value;
-      acc[row * run.vectors + u] = value;
+      acc[row * panels.vectors + u] = value;
     }
   }
   prefetchFrom = Value();
@@ -459,7 +476,7 @@ void ContractionGenerator::emitTile(const PanelRun &run, unsigned rows, Value xV
   if (prefetchPerRow) {
     Value row = y >= 0 ? k.add(k.mul(loopValues[y], k.expand(space.loops[x].extent)), xValue) : xValue;
     Value distance =
-        k.add(k.c(packedDepth * run.lanes * run.vectors * elementBytes(b->element)), k.mul(row, k.c(prefetchPerRow)));
+        k.add(k.c(packedDepth * panels.width() * elementBytes(b->element)), k.mul(row, k.c(prefetchPerRow)));
     prefetchFrom = distance;
     prefetchBase = here[b];
   }
@@ -467,13 +484,14 @@ void ContractionGenerator::emitTile(const PanelRun &run, unsigned rows, Value xV
 
   Operand *output = space.find(Operand::Output, 0);
   for (unsigned row = 0; row < rows; ++row)
-    for (unsigned u = 0; u < run.vectors; ++u) {
-      Value first = k.add(column, k.c(int64_t(u) * run.lanes));
+    for (unsigned u = 0; u < panels.vectors; ++u) {
+      Lanes lanes(panels.lanesOf(u), panels.columnsOf(u));
+      Value first = k.add(column, k.c(int64_t(u) * panels.lanes));
       SmallVector<Value> values = applyEpilogues(
-          k, step, space, {acc[row * run.vectors + u]}, run.lanes, columns,
+          k, step, space, {acc[row * panels.vectors + u]}, lanes, columns,
           [&](const Operand &operand) { return at(operand, row, u); },
           [&](unsigned member) { return loopValue(member, row, first); });
-      k.store(values[0], at(*output, row, u), output->element, run.lanes, output->strides[columns]);
+      k.store(values[0], at(*output, row, u), output->element, lanes, output->strides[columns]);
     }
 }
 
@@ -499,12 +517,11 @@ void ContractionGenerator::reduce(unsigned at, Value aPtr, Value bPtr, const Pan
     return;
   }
   bool isFloat = isa<FloatType>(a->element);
-  bool lanewise = isFloat && k.target.laneFma && run.lanes > 1 && isConstant(a->strides[loop], 1);
-  unsigned unroll = unrollFor(k.target, rows, run.vectors, lanewise);
+  bool lanewise = isFloat && k.target.laneFma && run.panels.lanes > 1 && isConstant(a->strides[loop], 1);
+  unsigned vectors = run.panels.vectors, unroll = unrollFor(k.target, rows, vectors, lanewise);
   auto count = constantOf(extent);
-  // Two turns in one, where the tile leaves room for what LLVM then loads early: it pairs loads of rows and weights.
-  bool roomy = rows * run.vectors + 2 * (rows + run.vectors) <= k.target.vectorRegisters + 4;
-  if (lanewise && roomy && count && *count % (2 * unroll) == 0) unroll *= 2;
+  for (int times = 0; times < 2; ++times)
+    if (lanewise && k.target.vectorRegisters >= 32 && count && *count % (2 * unroll) == 0 && *count >= 4 * unroll) unroll *= 2;
   if (count && *count < unroll) unroll = 1;
   Value whole = k.sub(k.expand(extent), k.rem(k.expand(extent), k.c(unroll)));
   if (count) whole = k.c(*count / unroll * unroll);
@@ -517,31 +534,60 @@ SmallVector<Value> ContractionGenerator::innermost(Value aPtr, Value bPtr, const
                                                    ArrayRef<Value> acc, Value from, Value to, unsigned unroll,
                                                    bool lanewise) {
   unsigned loop = reductions.back();
+  const Panels &panels = run.panels;
   Size bStride = stridesOfB(loop, run);
   Size columnStride = packed ? size(1) : b->strides[columns];
-  return k.loop(from, to, k.c(unroll), acc, [&](Value iv, ArrayRef<Value> carried) {
-    SmallVector<Value> sums(carried);
-    Value aAt = k.advance(aPtr, a->element, a->strides[loop], iv);
-    Value bAt = k.advance(bPtr, b->element, bStride, iv);
-    if (prefetchFrom) {
-      // As far into the tile's share as the tile is done.
-      int64_t step = llvm::divideCeil(prefetchPerRow * rows, packedDepth);
-      k.prefetch(prefetchBase, k.add(prefetchFrom, k.mul(k.add(depthDone, iv), k.c(step))));
+  // Where the loop reads. As far into the tile's share of the next panel as the tile is done, it fetches that.
+  enum { A, B, Next, Walks };
+  struct Walk {
+    Value base;
+    Type element;
+    Size stride;  // elements a turn
+  } walks[Walks] = {{aPtr, a->element, a->strides[loop]}, {bPtr, b->element, bStride}, {}};
+  if (prefetchFrom) {
+    int64_t bytes = llvm::divideCeil(prefetchPerRow * rows, packedDepth);
+    Value start = k.add(prefetchFrom, k.mul(depthDone, k.c(bytes)));
+    walks[Next] = {k.bytesBehind(prefetchBase, start), k.b.getI8Type(), size(bytes)};
+  }
+  auto advance = [&](unsigned walk, Value pointer, Value turns) {
+    const Walk &w = walks[walk];
+    if (!pointer) return pointer;
+    return walk == Next ? k.bytesBehind(pointer, k.mul(turns, k.expand(w.stride)))
+                        : k.advance(pointer, w.element, w.stride, turns);
+  };
+  // On NEON, pointers go from turn to turn: LLVM would multiply to find them from the loop's number.
+  bool carries = k.target.laneFma;
+  SmallVector<Value> inits(acc);
+  for (unsigned walk = 0; walk < Walks; ++walk)
+    if (carries && walks[walk].base) inits.push_back(advance(walk, walks[walk].base, from));
+  SmallVector<Value> results = k.loop(from, to, k.c(unroll), inits, [&](Value iv, ArrayRef<Value> carried) {
+    SmallVector<Value> sums(carried.take_front(acc.size())), next;
+    carried = carried.drop_front(acc.size());
+    Value at[Walks];
+    for (unsigned walk = 0; walk < Walks; ++walk) {
+      if (!walks[walk].base) continue;
+      at[walk] = carries ? carried.consume_front() : advance(walk, walks[walk].base, iv);
+      if (carries) next.push_back(advance(walk, at[walk], k.c(unroll)));
     }
+    Value aAt = at[A], bAt = at[B];
+    if (prefetchFrom) k.prefetch(at[Next]);
     constexpr unsigned lanesTogether = 4;
     SmallVector<Value> together(rows);
     for (unsigned step = 0; step < unroll; ++step) {
+      bool manyRegisters = k.target.vectorRegisters >= 32, newGroup = step % lanesTogether == 0;
+      if (lanewise && step && !(manyRegisters && (!newGroup || isRoomy(rows, panels.vectors)))) k.keepLoadsApart();
       if (lanewise && step % lanesTogether == 0)
         for (unsigned row = 0; row < rows; ++row) {
           Value at = k.advance(advanceRows(aAt, *a, row), a->element, size(1), k.c(step));
           together[row] = k.load(at, a->element, lanesTogether, size(1));
         }
       SmallVector<Value> weightsHere;
-      Value bStep = k.advance(bAt, b->element, bStride, k.c(step));
-      for (unsigned u = 0; u < run.vectors; ++u)
-        weightsHere.push_back(b->splat ? k.broadcast(k.constant(b->splat), run.lanes)
-                                       : k.load(k.advance(bStep, b->element, columnStride, k.c(int64_t(u) * run.lanes)),
-                                                b->element, run.lanes, columnStride));
+      Value bStep = b->splat ? Value() : k.advance(bAt, b->element, bStride, k.c(step));
+      for (unsigned u = 0; u < panels.vectors; ++u) {
+        Value at = b->splat ? Value() : k.advance(bStep, b->element, columnStride, k.c(int64_t(u) * panels.lanes));
+        Value loaded = at ? k.load(at, b->element, panels.lanesOf(u), columnStride) : k.constant(b->splat);
+        weightsHere.push_back(k.broadcast(loaded, panels.lanesOf(u)));
+      }
       for (unsigned row = 0; row < rows; ++row) {
         Value scalar;
         if (lanewise) {
@@ -552,15 +598,17 @@ SmallVector<Value> ContractionGenerator::innermost(Value aPtr, Value bPtr, const
           Value at = advanceRows(aAt, *a, row);
           scalar = k.load(k.advance(at, a->element, a->strides[loop], k.c(step)), a->element, 1, size(0));
         }
-        Value wide = k.broadcast(scalar, run.lanes);
-        for (unsigned u = 0; u < run.vectors; ++u) {
-          Value &sum = sums[row * run.vectors + u];
-          sum = k.multiplyAdd(wide, k.broadcast(weightsHere[u], run.lanes), sum);
+        for (unsigned u = 0; u < panels.vectors; ++u) {
+          Value &sum = sums[row * panels.vectors + u];
+          sum = k.multiplyAdd(k.broadcast(scalar, panels.lanesOf(u)), weightsHere[u], sum);
         }
       }
     }
+    sums.append(next);
     return sums;
   });
+  results.resize(acc.size());
+  return results;
 }
 
 }  // namespace

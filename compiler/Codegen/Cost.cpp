@@ -22,39 +22,46 @@ double sumCycles(const TargetDescription &target, double factor, double outputs,
   return 1.1 * factor * outputs * weights / multiplyAddsPerCycle(target) + factor * weights * 4 / target.streamedBytes;
 }
 
+// Time of an instruction on a vector of `lanes`, of that on a whole one: of a group of registers fewer take part, and
+// where there is one unit for 512 bits, it is two for 256.
+double shareOf(const TargetDescription &target, unsigned lanes) {
+  double atOnce = target.vectorBits >= 512 && target.fmaPipes == 1 ? target.vectorBits / 64 : target.vectorBits / 32;
+  return target.vectorBits ? std::max<double>(lanes, atOnce) / std::max<double>(target.lanes(), atOnce) : 1;
+}
+
 }  // namespace
 
 double multiplyAddsPerCycle(const TargetDescription &target) {
   return std::max(1u, target.vectorBits / 32) * double(std::max(1u, target.fmaPipes));
 }
 
-StepCost stepCost(const TargetDescription &target, unsigned rows, unsigned vectors) {
+StepCost stepCost(const TargetDescription &target, unsigned rows, unsigned vectors, double lastShare) {
+  double registers = (vectors - 1 + lastShare) * target.vectorGroup;
   unsigned unroll = unrollFor(target, rows, vectors, target.laneFma);
-  double multiplyAdds = double(rows) * vectors / std::max(1u, target.fmaPipes);
-  if (target.vectorGroup > 1) multiplyAdds *= target.vectorGroup;
-  double loads = vectors * target.vectorGroup + (target.laneFma ? rows / 4.0 : rows);
+  double multiplyAdds = rows * registers / std::max(1u, target.fmaPipes);
+  double loads = registers + (target.laneFma ? rows / 4.0 : rows);
   double latency = target.fmaLatency;
   // All instructions of a step, with its share of the loop's counter and branch.
-  double issued = double(rows) * vectors * target.vectorGroup + loads + 3.0 / unroll;
+  double issued = rows * registers + loads + 3.0 / unroll;
   if (target.foldsBroadcast) issued -= rows;  // loads that are part of a multiply-add
   double cycles = std::max({multiplyAdds, loads / 2, latency, issued / target.issueWidth});
-  return {cycles, cycles + 0.05 * issued + 0.4 / unroll};
+  return {cycles, cycles + (target.laneFma ? 0.25 : 0.05) * issued + 0.4 / unroll};
 }
 
 double contractionCost(const TargetDescription &target, const ContractionSize &size, const Tile &tile, CostOf what) {
   int64_t bands = size.bands.value_or(64), rows = std::max<int64_t>(1, size.rows.value_or(1 << 12));
   int64_t columns = size.columns.value_or(1 << 12), depth = size.depth.value_or(256);
-  auto costOfTile = [&](unsigned height, unsigned vectors) {
-    StepCost step = stepCost(target, height, vectors);
-    return (what == CostOf::Rank ? step.rank : step.cycles) * depth + height * vectors + tileStart;
+  auto costOfTile = [&](unsigned height, const Panels &panels) {
+    StepCost step = stepCost(target, height, panels.vectors, shareOf(target, panels.lastLanes));
+    return (what == CostOf::Rank ? step.rank : step.cycles) * depth + height * panels.vectors + tileStart;
   };
   bool joined = tile.bands > 1;  // a tile takes whole rows of several bands
   int64_t whole = joined ? bands / tile.bands : rows / tile.rows * bands;
   unsigned rest = joined ? bands % tile.bands * rows : rows % tile.rows;
   double cost = 0;
-  for (const Panels &panels : splitColumns(columns, tile, target.lanes())) {
-    double perPanel = double(whole) * costOfTile(tile.rows, panels.vectors);
-    if (rest) perPanel += costOfTile(rest, panels.vectors) * (joined ? 1 : bands);
+  for (const Panels &panels : splitColumns(columns, tile, target, size.tails)) {
+    double perPanel = double(whole) * costOfTile(tile.rows, panels);
+    if (rest) perPanel += costOfTile(rest, panels) * (joined ? 1 : bands);
     cost += panels.count * (perPanel + panelStart);
   }
   return cost;

@@ -5,14 +5,14 @@ using namespace mlir;
 
 namespace crosscut {
 
-Value loadOperand(KernelBuilder &k, const Operand &operand, Value pointer, unsigned lanes, int vectorLoop) {
+Value loadOperand(KernelBuilder &k, const Operand &operand, Value pointer, Lanes lanes, int vectorLoop) {
   if (operand.splat) return k.constant(operand.splat);
   Size stride = vectorLoop < 0 ? getAffineConstantExpr(0, k.b.getContext()) : operand.strides[vectorLoop];
   return k.load(pointer, operand.element, lanes, stride);
 }
 
 SmallVector<Value> applyEpilogues(KernelBuilder &k, const Step &step, LoopSpace &space, SmallVector<Value> values,
-                                  unsigned lanes, int vectorLoop, llvm::function_ref<Value(const Operand &)> pointer,
+                                  Lanes lanes, int vectorLoop, llvm::function_ref<Value(const Operand &)> pointer,
                                   llvm::function_ref<Value(unsigned)> loopValue) {
   for (auto [e, epilogue] : llvm::enumerate(step.epilogues)) {
     SmallVector<Value> arguments;
@@ -31,7 +31,7 @@ SmallVector<Value> applyEpilogues(KernelBuilder &k, const Step &step, LoopSpace 
     BodyContext context;
     auto index = [&](unsigned loop) { return loopValue(epilogue.loopOf[loop]); };
     context.index = index;
-    context.lanes = lanes;
+    context.lanes = lanes.count;
     context.captured = epilogue.captured;
     if (vectorLoop >= 0)
       for (unsigned loop = 0; loop < epilogue.loopOf.size(); ++loop)
@@ -39,6 +39,16 @@ SmallVector<Value> applyEpilogues(KernelBuilder &k, const Step &step, LoopSpace 
     values = k.cloneBody(body, arguments, context);
   }
   return values;
+}
+
+bool allowsUnusedLanes(const Step &step) {
+  return llvm::all_of(step.epilogues, [](const Epilogue &epilogue) {
+    Block &body = epilogue.op->getRegion(0).front();
+    return isVectorizable(body) && llvm::none_of(body, [](Operation &op) {
+             return isa<arith::DivSIOp, arith::DivUIOp, arith::RemSIOp, arith::RemUIOp, arith::FloorDivSIOp,
+                        arith::CeilDivSIOp, arith::CeilDivUIOp>(op);
+           });
+  });
 }
 
 }  // namespace crosscut

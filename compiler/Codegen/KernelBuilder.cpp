@@ -200,18 +200,59 @@ Type KernelBuilder::vectorOf(Type element, unsigned lanes) {
   return lanes == 1 ? element : VectorType::get({static_cast<int64_t>(lanes)}, element);
 }
 
-Value KernelBuilder::load(Value pointer, Type element, unsigned lanes, Size stride) {
+// Pieces of a vector that together have `used` elements: as wide as possible, with their places.
+static void forPieces(unsigned used, llvm::function_ref<void(int64_t at, unsigned width)> body) {
+  for (unsigned at = 0, width; at < used; at += width) {
+    width = llvm::bit_floor(used - at);
+    body(at, width);
+  }
+}
+
+Value KernelBuilder::loadPart(Value pointer, Type stored, Lanes lanes) {
+  unsigned alignment = elementBytes(stored);
+  Type type = vectorOf(stored, lanes.count);
+  if (target.vectorGroup > 1) {  // RVV loads as many as it is told
+    Value mask = constant(DenseElementsAttr::get(cast<ShapedType>(vectorOf(b.getI1Type(), lanes.count)), true));
+    return LLVM::VPLoadOp::create(b, loc, type, pointer, mask, constant(b.getI32IntegerAttr(lanes.used)));
+  }
+  Value value = constant(cast<TypedAttr>(b.getZeroAttr(type)));
+  forPieces(lanes.used, [&](int64_t at, unsigned width) {
+    Value piece = LLVM::LoadOp::create(b, loc, vectorOf(stored, width), advance(pointer, stored, c(at)), alignment);
+    if (width == 1) value = vector::InsertOp::create(b, loc, piece, value, at);
+    else value = vector::InsertStridedSliceOp::create(b, loc, piece, value, at, 1);
+  });
+  return value;
+}
+
+void KernelBuilder::storePart(Value value, Value pointer, Lanes lanes) {
+  Type stored = getElementTypeOrSelf(value);
+  unsigned alignment = elementBytes(stored);
+  if (target.vectorGroup > 1) {
+    Value mask = constant(DenseElementsAttr::get(cast<ShapedType>(vectorOf(b.getI1Type(), lanes.count)), true));
+    LLVM::VPStoreOp::create(b, loc, value, pointer, mask, constant(b.getI32IntegerAttr(lanes.used)));
+    return;
+  }
+  forPieces(lanes.used, [&](int64_t at, unsigned width) {
+    Value piece = width == 1 ? vector::ExtractOp::create(b, loc, value, at).getResult()
+                             : vector::ExtractStridedSliceOp::create(b, loc, value, at, width, 1).getResult();
+    LLVM::StoreOp::create(b, loc, piece, advance(pointer, stored, c(at)), alignment);
+  });
+}
+
+Value KernelBuilder::load(Value pointer, Type element, Lanes lanes, Size stride) {
   Type stored = memoryType(element);
   unsigned alignment = elementBytes(element);
   Value value;
-  bool uniform = isConstant(stride, 0) || lanes == 1;
+  bool uniform = isConstant(stride, 0) || lanes.count == 1;
   if (uniform) {
     value = LLVM::LoadOp::create(b, loc, stored, pointer, alignment);
+  } else if (isConstant(stride, 1) && lanes.used < lanes.count) {
+    value = loadPart(pointer, stored, lanes);
   } else if (isConstant(stride, 1)) {
-    value = LLVM::LoadOp::create(b, loc, vectorOf(stored, lanes), pointer, alignment);
+    value = LLVM::LoadOp::create(b, loc, vectorOf(stored, lanes.count), pointer, alignment);
   } else {
-    value = constant(cast<TypedAttr>(b.getZeroAttr(vectorOf(stored, lanes))));
-    for (unsigned lane = 0; lane < lanes; ++lane) {
+    value = constant(cast<TypedAttr>(b.getZeroAttr(vectorOf(stored, lanes.count))));
+    for (unsigned lane = 0; lane < lanes.used; ++lane) {
       Value at = advance(pointer, element, stride, c(lane));
       Value scalar = LLVM::LoadOp::create(b, loc, stored, at, alignment);
       value = vector::InsertOp::create(b, loc, scalar, value, static_cast<int64_t>(lane));
@@ -221,37 +262,48 @@ Value KernelBuilder::load(Value pointer, Type element, unsigned lanes, Size stri
     Value zero = constant(cast<TypedAttr>(b.getZeroAttr(value.getType())));
     value = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne, value, zero);
   } else if (element.isIndex()) {
-    value = arith::IndexCastOp::create(b, loc, uniform ? element : vectorOf(element, lanes), value);
+    value = arith::IndexCastOp::create(b, loc, uniform ? element : vectorOf(element, lanes.count), value);
   }
   return value;
 }
 
-void KernelBuilder::store(Value value, Value pointer, Type element, unsigned lanes, Size stride) {
+void KernelBuilder::store(Value value, Value pointer, Type element, Lanes lanes, Size stride) {
   Type stored = memoryType(element);
   unsigned alignment = elementBytes(element);
-  if (lanes > 1) value = broadcast(value, lanes);
-  Type type = vectorOf(stored, lanes);
+  value = broadcast(value, lanes.count);
+  Type type = vectorOf(stored, lanes.count);
   if (element.isInteger(1)) value = arith::ExtUIOp::create(b, loc, type, value);
   else if (element.isIndex()) value = arith::IndexCastOp::create(b, loc, type, value);
-  if (lanes == 1 || isConstant(stride, 1)) {
+  if (lanes.used < lanes.count && isConstant(stride, 1)) {
+    storePart(value, pointer, lanes);
+    return;
+  }
+  if (lanes.count == 1 || isConstant(stride, 1)) {
     LLVM::StoreOp::create(b, loc, value, pointer, alignment);
     return;
   }
   if (target.vectorGroup > 1 && element.isF32()) {  // RVV stores with a stride
     Value bytes = mul(expand(stride), c(alignment));
-    Value mask = constant(DenseElementsAttr::get(cast<ShapedType>(vectorOf(b.getI1Type(), lanes)), true));
-    Value all = constant(b.getI32IntegerAttr(lanes));
+    Value mask = constant(DenseElementsAttr::get(cast<ShapedType>(vectorOf(b.getI1Type(), lanes.count)), true));
+    Value all = constant(b.getI32IntegerAttr(lanes.used));
     LLVM::VPStridedStoreOp::create(b, loc, value, pointer, bytes, mask, all);
     return;
   }
-  for (unsigned lane = 0; lane < lanes; ++lane) {
+  for (unsigned lane = 0; lane < lanes.used; ++lane) {
     Value scalar = vector::ExtractOp::create(b, loc, value, static_cast<int64_t>(lane));
     LLVM::StoreOp::create(b, loc, scalar, advance(pointer, element, stride, c(lane)), alignment);
   }
 }
 
-void KernelBuilder::prefetch(Value pointer, Value bytes) {
-  pointer = LLVM::GEPOp::create(b, loc, pointer.getType(), b.getI8Type(), pointer, LLVM::GEPArg(bytes));
+void KernelBuilder::keepLoadsApart() {
+  LLVM::FenceOp::create(b, loc, LLVM::AtomicOrdering::acq_rel, "singlethread");
+}
+
+Value KernelBuilder::bytesBehind(Value pointer, Value bytes) {
+  return LLVM::GEPOp::create(b, loc, pointer.getType(), b.getI8Type(), pointer, LLVM::GEPArg(bytes));
+}
+
+void KernelBuilder::prefetch(Value pointer) {
   LLVM::Prefetch::create(b, loc, pointer, /*rw=*/0, /*hint=*/2, /*cache=*/1);
 }
 

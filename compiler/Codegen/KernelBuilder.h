@@ -41,6 +41,14 @@ struct BodyContext {
   llvm::ArrayRef<std::pair<mlir::Value, TensorRef>> captured;
 };
 
+// How many elements a value has. Where memory has fewer of them, `used`, those behind are not stored, and zero or
+// undefined when loaded.
+struct Lanes {
+  unsigned count, used;
+  Lanes(unsigned count) : Lanes(count, count) {}
+  Lanes(unsigned count, unsigned used) : count(count), used(used) {}
+};
+
 class KernelBuilder {
  public:
   KernelBuilder(mlir::ModuleOp module, llvm::StringRef name, const FunctionPlan &plan, const TargetDescription &target);
@@ -75,11 +83,14 @@ class KernelBuilder {
   mlir::Value advance(mlir::Value pointer, mlir::Type element, mlir::Value index);
   mlir::Value advance(mlir::Value pointer, mlir::Type element, Size stride, mlir::Value iv);
   // `lanes` elements, `stride` apart (0: one element for all lanes).
-  mlir::Value load(mlir::Value pointer, mlir::Type element, unsigned lanes, Size stride);
-  void store(mlir::Value value, mlir::Value pointer, mlir::Type element, unsigned lanes, Size stride);
-  // Asks for the line of memory `bytes` behind `pointer`, which may be any address, to be brought into the second
-  // cache.
-  void prefetch(mlir::Value pointer, mlir::Value bytes);
+  mlir::Value load(mlir::Value pointer, mlir::Type element, Lanes lanes, Size stride);
+  void store(mlir::Value value, mlir::Value pointer, mlir::Type element, Lanes lanes, Size stride);
+  // An address that need not be the kernel's.
+  mlir::Value bytesBehind(mlir::Value pointer, mlir::Value bytes);
+  // Asks for the line of memory at `pointer`, which may be any address, to be brought into the second cache.
+  void prefetch(mlir::Value pointer);
+  // Keeps LLVM from moving loads from behind this place to before it, where they would take registers. No instruction.
+  void keepLoadsApart();
   // Memory of the kernel's own, on the stack.
   mlir::Value allocate(mlir::Type element, int64_t count);
 
@@ -106,6 +117,8 @@ class KernelBuilder {
   std::vector<KernelChoice> choices;  // what the generators say of what they made
 
  private:
+  mlir::Value loadPart(mlir::Value pointer, mlir::Type stored, Lanes lanes);
+  void storePart(mlir::Value value, mlir::Value pointer, Lanes lanes);
   mlir::Value argument(KernelArg arg, mlir::Type type);
   mlir::Value extract(mlir::tensor::ExtractOp op, llvm::ArrayRef<mlir::Value> indices, const BodyContext &context);
   mlir::Value fromOutside(mlir::Value value);

@@ -28,12 +28,15 @@ GeneratedKernel generateBorder(KernelBuilder &k, const Step &step);
 // Applies the step's epilogues to `values` (what the nest yields at one tile position) and returns the last results.
 // `pointers`: where the epilogues' inputs lie at this position, keyed by operand; `loopValue`: value of a member loop.
 llvm::SmallVector<mlir::Value> applyEpilogues(KernelBuilder &k, const Step &step, LoopSpace &space,
-                                              llvm::SmallVector<mlir::Value> values, unsigned lanes, int vectorLoop,
+                                              llvm::SmallVector<mlir::Value> values, Lanes lanes, int vectorLoop,
                                               llvm::function_ref<mlir::Value(const Operand &)> pointer,
                                               llvm::function_ref<mlir::Value(unsigned)> loopValue);
 
 // Value of an operand at a position: its splat, or what lies at `pointer`.
-mlir::Value loadOperand(KernelBuilder &k, const Operand &operand, mlir::Value pointer, unsigned lanes, int vectorLoop);
+mlir::Value loadOperand(KernelBuilder &k, const Operand &operand, mlir::Value pointer, Lanes lanes, int vectorLoop);
+// Whether the epilogues may run on lanes that hold nothing of the model: they read no computed place and divide no
+// integers.
+bool allowsUnusedLanes(const Step &step);
 
 // Work of one item in multiply-adds: large enough that starting it costs nothing beside it.
 constexpr int64_t minItemWork = 400000;

@@ -3,6 +3,8 @@
 
 #include "compiler/Codegen/Cost.h"
 
+#include "llvm/ADT/bit.h"
+
 #include <algorithm>
 
 namespace crosscut {
@@ -26,22 +28,37 @@ unsigned unrollFor(const TargetDescription &target, unsigned rows, unsigned vect
   return work >= 16 || !roomy ? 1 : work >= 8 ? 2 : 4;
 }
 
-llvm::SmallVector<Panels> splitColumns(int64_t columns, const Tile &tile, unsigned lanes) {
+llvm::SmallVector<Panels> splitColumns(int64_t columns, const Tile &tile, const TargetDescription &target,
+                                       Tails tails) {
+  unsigned lanes = target.lanes();
   llvm::SmallVector<Panels> panels;
   int64_t at = 0;
-  auto addPanels = [&](int64_t count, unsigned width, unsigned vectors) {
+  auto addPanels = [&](int64_t count, unsigned vectors, unsigned lastLanes, unsigned lastColumns) {
     if (!count) return;
     Panels run;
     run.start = at;
     run.count = count;
-    run.lanes = width;
     run.vectors = vectors;
+    run.lanes = vectors > 1 ? lanes : lastLanes;
+    run.lastLanes = lastLanes;
+    run.lastColumns = lastColumns;
     panels.push_back(run);
-    at += count * run.width();
+    at += count * run.columns();
   };
-  addPanels(columns / (int64_t(lanes) * tile.vectors), lanes, tile.vectors);
-  addPanels((columns - at) / lanes ? 1 : 0, lanes, (columns - at) / lanes);
-  for (unsigned width = lanes / 2; width; width /= 2) addPanels((columns - at) / width, width, 1);
+  addPanels(columns / (int64_t(lanes) * tile.vectors), tile.vectors, lanes, lanes);
+  unsigned whole = (columns - at) / lanes, rest = (columns - at) % lanes;
+  // RVV takes an instruction for every change of a vector's length: there, vectors of one panel are equal.
+  if (!rest || target.vectorGroup > 1) {
+    addPanels(whole ? 1 : 0, whole, lanes, lanes);
+    whole = 0;
+  }
+  while (rest) {
+    unsigned width = tails == Tails::Filled ? llvm::bit_ceil(rest) : llvm::bit_floor(rest);
+    unsigned stored = std::min(width, rest);
+    addPanels(1, whole + 1, width, stored);
+    rest -= stored;
+    whole = 0;
+  }
   return panels;
 }
 
@@ -60,7 +77,7 @@ Tile chooseTile(const TargetDescription &target, const ContractionSize &size) {
     best = tile;
   };
   for (unsigned vectors = 1; vectors <= 14; ++vectors) {
-    if (vectors > 1 && int64_t(vectors) * lanes > std::max<int64_t>(n, lanes)) break;
+    if (vectors > 1 && int64_t(vectors) * lanes >= n + lanes) break;
     auto fits = [&](int64_t height) {
       return height <= target.maxTileRows && registersOf(target, height, vectors) <= limit;
     };

@@ -56,7 +56,7 @@ class WinogradGenerator {
   void emitPanels(Value panelFrom, Value panelTo, Value first, Value last, Value transformed, Value products);
   void emitProducts(const Panels &run, Value panelWeights, Value tiles, Value transformed, Value products);
   void emitRegisterTile(const Panels &run, unsigned rows, Value a, Value b, Value to);
-  void emitOutputTile(const Panels &run, const TilePosition &at, Value from, Value column, bool ragged);
+  void emitOutputTile(const Panels &run, unsigned lanes, const TilePosition &at, Value from, Value column, bool ragged);
 
   KernelBuilder &k;
   const Step &step;
@@ -247,7 +247,7 @@ uint64_t WinogradGenerator::packWeights() {
 }
 
 Size WinogradGenerator::run() {
-  panels = splitColumns(extent(form.columns), Tile{form.tileRows, form.tileVectors}, k.target.lanes());
+  panels = splitColumns(extent(form.columns), Tile{form.tileRows, form.tileVectors}, k.target, Tails::Exact);
   int64_t panelCount = 0;
   for (const Panels &run : panels) panelCount += run.count;
   weightsPointer = k.weightsPointer(packWeights());
@@ -302,11 +302,15 @@ void WinogradGenerator::emitPanels(Value panelFrom, Value panelTo, Value first, 
       k.loop(first, last, k.c(1), [&](Value tile) {
         TilePosition at = locate(tile);
         Value row = k.advance(products, f32, k.mul(k.sub(tile, first), k.c(form.productsStride)));
-        k.loop(k.c(0), k.c(run.width()), k.c(run.lanes), [&](Value vector) {
-          Value column = k.add(k.add(k.c(run.start), k.mul(panel, k.c(run.width()))), vector);
-          Value source = k.advance(row, f32, vector);
-          ifRagged(at, [&](bool ragged) { emitOutputTile(run, at, source, column, ragged); });
-        });
+        auto vectorAt = [&](Value offset, unsigned lanes) {
+          Value column = k.add(k.add(k.c(run.start), k.mul(panel, k.c(run.width()))), offset);
+          Value source = k.advance(row, f32, offset);
+          ifRagged(at, [&](bool ragged) { emitOutputTile(run, lanes, at, source, column, ragged); });
+        };
+        // The last vector may be narrower.
+        int64_t equal = run.lastLanes == run.lanes ? run.width() : run.width() - run.lastLanes;
+        k.loop(k.c(0), k.c(equal), k.c(run.lanes), [&](Value offset) { vectorAt(offset, run.lanes); });
+        if (equal < run.width()) vectorAt(k.c(equal), run.lastLanes);
       });
     });
     before += run.count;
@@ -341,8 +345,10 @@ void WinogradGenerator::emitRegisterTile(const Panels &run, unsigned rows, Value
   int64_t apart = form.interleaved, rowStride = form.interleaved > 1 ? 1 : form.transformedStride;
   int64_t unroll = std::min<int64_t>(unrollFor(k.target, rows, run.vectors, lanewise), depth);
   if (lanewise && unroll < 4) unroll = 1;
-  Value zero = k.broadcast(k.constant(k.b.getF32FloatAttr(0)), run.lanes);
-  SmallVector<Value> sums(rows * run.vectors, zero);
+  SmallVector<Value> sums;
+  for (unsigned row = 0; row < rows; ++row)
+    for (unsigned u = 0; u < run.vectors; ++u)
+      sums.push_back(k.broadcast(k.constant(k.b.getF32FloatAttr(0)), run.lanesOf(u)));
   auto steps = [&](int64_t from, int64_t until, int64_t count) {
     bool together = lanewise && count == 4;
     sums = k.loop(k.c(from), k.c(until), k.c(count), sums, [&](Value channel, ArrayRef<Value> carried) {
@@ -355,14 +361,13 @@ void WinogradGenerator::emitRegisterTile(const Panels &run, unsigned rows, Value
         SmallVector<Value> weightsHere;
         for (unsigned u = 0; u < run.vectors; ++u)
           weightsHere.push_back(
-              k.load(k.advance(bAt, f32, k.c(i * run.width() + u * run.lanes)), f32, run.lanes, size(1)));
+              k.load(k.advance(bAt, f32, k.c(i * run.width() + u * run.lanes)), f32, run.lanesOf(u), size(1)));
         for (unsigned row = 0; row < rows; ++row) {
           Value scalar = together ? vector::ExtractOp::create(k.b, k.loc, loaded[row], i).getResult()
                                   : k.load(k.advance(aAt, f32, k.c(row * rowStride + i * apart)), f32, 1, size(0));
-          Value wide = k.broadcast(scalar, run.lanes);
           for (unsigned u = 0; u < run.vectors; ++u) {
             Value &sum = acc[row * run.vectors + u];
-            sum = k.multiplyAdd(wide, weightsHere[u], sum);
+            sum = k.multiplyAdd(k.broadcast(scalar, run.lanesOf(u)), weightsHere[u], sum);
           }
         }
       }
@@ -374,13 +379,13 @@ void WinogradGenerator::emitRegisterTile(const Panels &run, unsigned rows, Value
   for (unsigned row = 0; row < rows; ++row)
     for (unsigned u = 0; u < run.vectors; ++u)
       k.store(sums[row * run.vectors + u], k.advance(to, f32, k.c(row * form.productsStride + u * run.lanes)), f32,
-              run.lanes, size(1));
+              run.lanesOf(u), size(1));
 }
 
 // ---- Output --------------------------------------------------------------------------------------------------------
 
-void WinogradGenerator::emitOutputTile(const Panels &run, const TilePosition &at, Value from, Value column,
-                                       bool ragged) {
+void WinogradGenerator::emitOutputTile(const Panels &run, unsigned lanes, const TilePosition &at, Value from,
+                                       Value column, bool ragged) {
   unsigned m = form.outputs;
   auto strideOf = [&](const Operand &operand, unsigned loop) { return operand.strides[space.loopOf(loop)]; };
   auto pointer = [&](const Operand &operand, Value i, unsigned j) {
@@ -399,23 +404,23 @@ void WinogradGenerator::emitOutputTile(const Panels &run, const TilePosition &at
       if (member == form.x) return k.add(at.x, k.c(j));
       return at.batch;
     };
-    Value start = loadOperand(k, *init, init->splat ? Value() : pointer(*init, i, j), run.lanes, vectorLoop);
+    Value start = loadOperand(k, *init, init->splat ? Value() : pointer(*init, i, j), lanes, vectorLoop);
     bool isZero = init->splat && cast<FloatAttr>(init->splat).getValue().isZero();
-    if (!isZero) value = arith::AddFOp::create(k.b, k.loc, value, k.broadcast(start, run.lanes));
+    if (!isZero) value = arith::AddFOp::create(k.b, k.loc, value, k.broadcast(start, lanes));
     SmallVector<Value> values = applyEpilogues(
-        k, step, space, {value}, run.lanes, vectorLoop, [&](const Operand &operand) { return pointer(operand, i, j); },
+        k, step, space, {value}, lanes, vectorLoop, [&](const Operand &operand) { return pointer(operand, i, j); },
         loopValue);
-    k.store(values[0], pointer(*output, i, j), output->element, run.lanes, output->strides[vectorLoop]);
+    k.store(values[0], pointer(*output, i, j), output->element, lanes, output->strides[vectorLoop]);
   };
   auto inside = [&](unsigned loop, Value start, Value offset, llvm::function_ref<void()> body) {
     if (ragged && mayBeRagged(loop)) k.ifThen(k.less(k.add(start, offset), k.expand(step.nest.extents[loop])), body);
     else body();
   };
   transformBothWays(
-      m, run.lanes,
+      m, lanes,
       [&](Value i, Value j) {
         Value place = k.mul(k.add(k.mul(i, k.c(points)), j), k.c(run.width()));
-        return k.load(k.advance(from, f32, place), f32, run.lanes, size(1));
+        return k.load(k.advance(from, f32, place), f32, lanes, size(1));
       },
       [&](ArrayRef<Value> values) { return transform.output(values); },
       [&](Value i, ArrayRef<Value> line) {

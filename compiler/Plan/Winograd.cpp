@@ -107,7 +107,7 @@ void choosePieces(WinogradForm &form, const Nest &nest, const PlanOptions &optio
   int64_t rowsAtOnce = std::min<int64_t>(most / tile.rows, llvm::divideCeil(16, tile.rows));
   form.tilesAtOnce = std::max<int64_t>(1, rowsAtOnce) * tile.rows;
   int64_t groups = tiles ? llvm::divideCeil(*tiles, form.tilesAtOnce) : itemsWanted;
-  llvm::SmallVector<Panels> panels = splitColumns(columns, tile, target.lanes());
+  llvm::SmallVector<Panels> panels = splitColumns(columns, tile, target, Tails::Exact);
   int64_t panelCount = 0;
   for (const Panels &run : panels) panelCount += run.count;
 

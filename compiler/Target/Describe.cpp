@@ -71,10 +71,12 @@ static void describeArm(const MCSubtargetInfo &subtarget, TargetDescription &des
   bool fma = hasFeature(subtarget, "vfp4d16sp");
   description.hasRounding = description.hasMinMaxNum = hasFeature(subtarget, "fp-armv8d16sp");
   if (hasFeature(subtarget, "neon")) {
-    setVectors(description, 128, 16, fma);
-    // VFPv4 multiplies by whole registers only: no laneFma, every row's value is loaded into a register of its own, and
-    // LLVM's scheduler loads several ahead.
-    description.spareRegisters = 3;
+    // Multiplications by an element of a register are those that round before they add. Where these are slow, every
+    // row's value is loaded into a register of its own, and LLVM's scheduler loads several ahead.
+    bool byLane = !hasFeature(subtarget, "slowfpvmlx") && !hasFeature(subtarget, "vmlx-hazards");
+    setVectors(description, 128, 16, fma && !byLane);
+    description.laneFma = byLane;
+    description.spareRegisters = byLane ? 2 : 3;
     description.maxTileRows = 6;
     description.issueWidth = 3;
     description.fmaPipes = 2;

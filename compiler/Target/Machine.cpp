@@ -3,7 +3,9 @@
 #include "compiler/Target/Platforms.h"
 #include "compiler/Target/Target.h"
 #include "crosscut/abi.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/MC/TargetRegistry.h"
+#include "llvm/Support/CommandLine.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/Target/TargetOptions.h"
@@ -23,6 +25,10 @@ static std::string abiName(const TargetSpec &spec) {
   return hasFeature(*subtarget, "f") ? base + "f" : base;
 }
 
+// LLVM has no other way to leave the pass out. Found before a tool removes LLVM's options from its own.
+static auto *const loopStrengthReductionOff =
+    static_cast<cl::opt<bool> *>(cl::getRegisteredOptions().lookup("disable-lsr"));
+
 static CodeGenOptLevel codegenLevel(unsigned optLevel) {
   if (optLevel == 0) return CodeGenOptLevel::None;
   return optLevel == 1 ? CodeGenOptLevel::Less : CodeGenOptLevel::Aggressive;
@@ -30,6 +36,9 @@ static CodeGenOptLevel codegenLevel(unsigned optLevel) {
 
 Expected<std::unique_ptr<TargetMachine>> createTargetMachine(const TargetSpec &spec, unsigned optLevel) {
   initializeLLVMTargets();
+  bool neon32 = spec.arch == XCUT_ARCH_ARM && hasFeature(*createSubtarget(spec.triple, spec.cpu, spec.features), "neon");
+  // With 32-bit ARM's few registers, a pointer of its own for each of a loop's loads is one too many.
+  if (loopStrengthReductionOff) loopStrengthReductionOff->setValue(neon32);
   std::string error;
   const llvm::Target *target = TargetRegistry::lookupTarget(spec.codeTriple, error);
   if (!target) return createStringError(inconvertibleErrorCode(), error);
@@ -42,12 +51,15 @@ Expected<std::unique_ptr<TargetMachine>> createTargetMachine(const TargetSpec &s
   options.MCOptions.ABIName = abiName(spec);
   if (spec.arch == XCUT_ARCH_ARM)
     options.FloatABIType = spec.codeTriple.getEnvironment() == Triple::EABIHF ? FloatABI::Hard : FloatABI::Soft;
-  std::string features = spec.features;
+  std::vector<std::string> features;
+  if (!spec.features.empty()) features.push_back(spec.features);
   // Some systems keep x18 for themselves, and a module must run on all of them.
-  if (spec.arch == XCUT_ARCH_AARCH64) features += features.empty() ? "+reserve-x18" : ",+reserve-x18";
+  if (spec.arch == XCUT_ARCH_AARCH64) features.push_back("+reserve-x18");
+  // The scheduler that knows how many registers are left; by default 32-bit ARM has the one that does not.
+  if (spec.arch == XCUT_ARCH_ARM) features.push_back("+use-misched");
   Reloc::Model relocation = spec.triple.isWasm() ? Reloc::Static : Reloc::PIC_;
-  std::unique_ptr<TargetMachine> machine(target->createTargetMachine(spec.codeTriple, spec.cpu, features, options,
-                                                                     relocation, std::nullopt, codegenLevel(optLevel)));
+  std::unique_ptr<TargetMachine> machine(target->createTargetMachine(
+      spec.codeTriple, spec.cpu, join(features, ","), options, relocation, std::nullopt, codegenLevel(optLevel)));
   if (!machine) return createStringError(inconvertibleErrorCode(), "LLVM refuses target " + spec.codeTriple.str());
   return machine;
 }
