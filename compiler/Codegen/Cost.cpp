@@ -45,7 +45,7 @@ StepCost stepCost(const TargetDescription &target, unsigned rows, unsigned vecto
   double issued = rows * registers + loads + 3.0 / unroll;
   if (target.foldsBroadcast) issued -= rows;  // loads that are part of a multiply-add
   double cycles = std::max({multiplyAdds, loads / 2, latency, issued / target.issueWidth});
-  return {cycles, cycles + (target.laneFma ? 0.25 : 0.05) * issued + 0.4 / unroll};
+  return {cycles, cycles + target.instructionWeight * issued + 0.4 / unroll};
 }
 
 double contractionCost(const TargetDescription &target, const ContractionSize &size, const Tile &tile, CostOf what) {

@@ -100,6 +100,7 @@ Error compileModel(const DriverOptions &options, raw_ostream &out) {
                                        : resolveTarget(options.target, options.cpu, options.features);
   if (!spec) return spec.takeError();
   TargetDescription target = describeTarget(*spec);
+  for (const Fact &fact : options.assumed) assume(target, fact);
   out << "target " << spec->triple.str() << ", cpu " << spec->cpu << ", features " << featuresBeyondCpu(*spec)
       << (spec->objectAbi.empty() ? "" : ", ABI " + spec->objectAbi) << ", O" << options.emit.optLevel << "\n";
   out.flush();

@@ -4,6 +4,7 @@
 #include "compiler/Emit/Emit.h"
 #include "compiler/Import/Import.h"
 #include "compiler/Plan/Plan.h"
+#include "compiler/Target/Facts.h"
 
 #include "llvm/Support/raw_ostream.h"
 
@@ -20,6 +21,7 @@ struct DriverOptions {
   bool favorMinPeakMemory = false;
   uint64_t maxArenaBytes = 0;  // 0: no limit
   WinogradMode winograd = WinogradMode::Auto;
+  std::vector<Fact> assumed;  // instead of what is known of the target's CPU
   bool timePhases = false;
   bool printArena = false;      // draw the arena on compileModel's stream
   std::string arenaDrawing;     // and as SVG into this file; empty: none

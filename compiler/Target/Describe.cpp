@@ -1,5 +1,6 @@
 // The facts that kernels choose their register tiles and cache blocks from. They depend on the named CPU and features
 // alone, never on the machine that compiles, so that the same command gives the same module everywhere.
+#include "compiler/Target/Facts.h"
 #include "compiler/Target/Features.h"
 #include "compiler/Target/Target.h"
 #include "crosscut/abi.h"
@@ -76,6 +77,7 @@ static void describeArm(const MCSubtargetInfo &subtarget, TargetDescription &des
     bool byLane = !hasFeature(subtarget, "slowfpvmlx") && !hasFeature(subtarget, "vmlx-hazards");
     setVectors(description, 128, 16, fma && !byLane);
     description.laneFma = byLane;
+    if (byLane) description.instructionWeight = 0.25;
     description.spareRegisters = byLane ? 2 : 3;
     description.maxTileRows = 6;
     description.issueWidth = 3;
@@ -117,6 +119,7 @@ TargetDescription describeTarget(const TargetSpec &spec) {
       if (has("neon")) {
         setVectors(description, 128, 32, true);
         description.laneFma = true;
+        description.instructionWeight = 0.25;
         description.fmaPipes = 2;
       } else {
         setScalars(description, has("fp-armv8") ? 32 : 16, has("fp-armv8"));
@@ -142,6 +145,7 @@ TargetDescription describeTarget(const TargetSpec &spec) {
   describeCaches(spec, description);
   // Virtual machines hide features, so that LLVM takes newer CPUs for rocketlake; those with AMX have 2 MiB.
   if (spec.arch == XCUT_ARCH_X86_64 && has("amx-bf16")) description.l2Bytes = 2048 * 1024;
+  assumeTunedFacts(spec, description);
   return description;
 }
 

@@ -36,7 +36,8 @@ static CodeGenOptLevel codegenLevel(unsigned optLevel) {
 
 Expected<std::unique_ptr<TargetMachine>> createTargetMachine(const TargetSpec &spec, unsigned optLevel) {
   initializeLLVMTargets();
-  bool neon32 = spec.arch == XCUT_ARCH_ARM && hasFeature(*createSubtarget(spec.triple, spec.cpu, spec.features), "neon");
+  bool neon32 =
+      spec.arch == XCUT_ARCH_ARM && hasFeature(*createSubtarget(spec.triple, spec.cpu, spec.features), "neon");
   // With 32-bit ARM's few registers, a pointer of its own for each of a loop's loads is one too many.
   if (loopStrengthReductionOff) loopStrengthReductionOff->setValue(neon32);
   std::string error;

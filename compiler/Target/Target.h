@@ -54,6 +54,8 @@ struct TargetDescription {
   // Bytes a cycle at which weights come from beyond the core's caches: what a whole model has of them does not stay
   // there from one inference to the next.
   double streamedBytes = 2;
+  // Cycles that an instruction counts in the choice of a tile, beside those that it takes where it is the bottleneck.
+  double instructionWeight = 0.05;
   uint64_t l1Bytes = 32768, l2Bytes = 262144, lineBytes = 64;
 
   // f32 lanes of one operation: 16 on AVX-512, 8 on AVX2, 4 on NEON, 16 on RVV with VLEN 128 and LMUL 4, 1 on scalars.

@@ -61,6 +61,10 @@ static cl::opt<std::string> winograd("winograd", cl::value_desc("auto|off|always
                                               "nowhere, or wherever it can be; its rounding error is about twice that "
                                               "of the plain sum; default: auto"));
 
+static cl::list<std::string> assumed("assume", cl::value_desc("fact=number"), cl::cat(looking),
+                                     cl::desc("Compile as if this were so of the CPU, to try it (scripts/tune): "
+                                              "streamed-bytes (a cycle, from memory), instruction-weight (cycles), "
+                                              "max-tile-rows, spare-registers; may be repeated"));
 static cl::opt<std::string> explain("explain", cl::ValueOptional, cl::value_desc("file.json"), cl::cat(looking),
                                     cl::desc("Print how each kernel is computed, its work and the predicted share of "
                                              "the target's peak; with a file, write that there as JSON instead"));
@@ -182,6 +186,11 @@ static Error readOptions(crosscut::DriverOptions &options) {
   if (favor != "latency" && favor != "min-peak-memory")
     return createStringError("--favor=" + favor + ": expected latency or min-peak-memory");
   options.favorMinPeakMemory = favor == "min-peak-memory";
+  for (StringRef text : assumed) {
+    Expected<crosscut::Fact> fact = crosscut::parseFact(text);
+    if (!fact) return fact.takeError();
+    options.assumed.push_back(*fact);
+  }
   if (winograd == "off") options.winograd = crosscut::WinogradMode::Off;
   else if (winograd == "always") options.winograd = crosscut::WinogradMode::Always;
   else if (winograd != "auto") return createStringError("--winograd=" + winograd + ": expected auto, off or always");
