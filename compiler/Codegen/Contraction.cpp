@@ -112,7 +112,7 @@ void ContractionGenerator::arrangeLoops() {
 
   Operand *output = space.find(Operand::Output, 0);
   auto before = [&](Operand *operand) {
-    return [this, operand](unsigned i, unsigned j) {
+    return [operand](unsigned i, unsigned j) {
       auto si = constantOf(operand->strides[i]), sj = constantOf(operand->strides[j]);
       if (si && sj) return *si > *sj;
       return !si && sj;  // dynamic strides are larger than static ones

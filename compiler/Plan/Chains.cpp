@@ -271,6 +271,36 @@ std::shared_ptr<Chain> ChainFinder::build(ArrayRef<int> members) {
   return nullptr;
 }
 
+// Rows of the busiest of so many threads that take a chain's items one after the other.
+int64_t busiestRows(const Chain &chain, unsigned threads) {
+  SmallVector<int64_t> done(threads, 0);
+  int64_t each = chain.bandsPerItem * chain.bandRows;
+  for (int64_t item = 0; item < chain.outer * chain.itemsPerTurn(); ++item)
+    *llvm::min_element(done) += std::min(each, chain.rows - item % chain.itemsPerTurn() * each);
+  return *llvm::max_element(done);
+}
+
+// Bands down to two thirds of the height that they could have, and items of so many of them, that two threads, and
+// half as important four, are done soonest; of equals the highest bands, then the most items, if they are not worth 2 %.
+// `mostItems`: that memory allows for bands of so many rows; 0: there can be no such bands.
+void shareBands(Chain &chain, llvm::function_ref<int64_t(int64_t rows)> mostItems) {
+  Chain best = chain;
+  best.bandsPerItem = chain.bands();
+  int64_t least = 0;
+  for (int64_t rows = chain.bandRows; 3 * rows >= 2 * chain.bandRows; --rows) {
+    Chain tried = chain;
+    tried.bandRows = rows;
+    for (int64_t items = std::min(mostItems(rows), tried.bands()); items >= 1; --items) {
+      tried.bandsPerItem = llvm::divideCeil(tried.bands(), items);
+      int64_t busiest = 2 * busiestRows(tried, 2) + busiestRows(tried, 4);
+      if (least && busiest + busiest / 50 >= least) continue;
+      least = busiest;
+      best = tried;
+    }
+  }
+  chain = best;
+}
+
 // As many rows a band as the windows leave in half the cache; to save memory as few as possible. False when the chain
 // does not pay.
 bool ChainFinder::chooseBands(Chain &chain, ArrayRef<int> members) const {
@@ -311,9 +341,12 @@ bool ChainFinder::chooseBands(Chain &chain, ArrayRef<int> members) const {
   }
   // Weights are read once a band, and must leave room for the windows.
   if (weights > int64_t(options.target.l2Bytes) / 4 || chain.bands() * chain.outer * weights > 2 * saved) return false;
-  int64_t items = std::clamp<int64_t>(saved / std::max<int64_t>(1, chain.slotBytes), 1, mostItems);
-  int64_t perTurn = std::max<int64_t>(1, items / chain.outer);
-  chain.bandsPerItem = (chain.bands() + perTurn - 1) / perTurn;
+  shareBands(chain, [&](int64_t rows) {
+    if (rows < 1 || !allowed(rows)) return int64_t(0);
+    uint64_t slot = std::max<uint64_t>(1, llvm::alignTo(place(rows), 64));
+    return std::clamp<int64_t>(saved / int64_t(slot), 1, mostItems) / chain.outer;
+  });
+  chain.slotBytes = llvm::alignTo(place(chain.bandRows), 64);
   return chain.outer * chain.itemsPerTurn() * int64_t(chain.slotBytes) <= saved;
 }
 

@@ -189,7 +189,15 @@ def main(arguments: list[str] | None = None) -> int:
         if not options.dry_run:
             write(TABLE, architecture, cpu, facts)
             print(f"written: {paths.relative(TABLE)}; the next build of the compiler has it")
-    except (TuneError, runner.Failed, bench.BenchError, matrix.MatrixError, models.ModelError, ValueError, OSError) as e:
+    except (
+        TuneError,
+        runner.Failed,
+        bench.BenchError,
+        matrix.MatrixError,
+        models.ModelError,
+        ValueError,
+        OSError,
+    ) as e:
         print(f"error: {e}", file=sys.stderr)
         return 1
     except runner.Stopped:
