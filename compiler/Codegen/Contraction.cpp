@@ -46,8 +46,8 @@ class ContractionGenerator {
                                Value to, unsigned unroll, bool lanewise);
   Size stridesOfB(unsigned loop, const PanelRun &run);
   Value loopValue(unsigned member, unsigned row, Value column);
-  // Whether a tile leaves room for what LLVM loads early when it sees two turns of the innermost loop: it pairs loads of
-  // rows and weights then.
+  // Whether a tile leaves room for what LLVM loads early when it sees two turns of the innermost loop: it pairs loads
+  // of rows and weights then.
   bool isRoomy(unsigned rows, unsigned vectors) const {
     return rows * vectors + 2 * (rows + vectors) <= k.target.vectorRegisters + 4;
   }
@@ -292,7 +292,8 @@ KernelChoice ContractionGenerator::describe(const TargetDescription &target, std
   choice.tileVectors = tile.vectors;
   choice.lanes = target.lanes();
   choice.panelColumns = int64_t(tile.vectors) * choice.lanes;
-  ContractionSize size{y >= 0 ? space.usualExtent(y) : 1, space.usualExtent(x), space.usualExtent(columns), depth, tails};
+  ContractionSize size{y >= 0 ? space.usualExtent(y) : 1, space.usualExtent(x), space.usualExtent(columns), depth,
+                       tails};
   bool known = size.bands && size.rows && size.columns && depth;
   double turns = 1;
   for (unsigned loop = 0; loop < outerLoops; ++loop) {
@@ -343,8 +344,7 @@ void ContractionGenerator::emitItem(Value item) {
     auto panelsOf = [](unsigned lanes, unsigned vectors) { return Panels{0, 0, lanes, vectors, lanes, lanes}; };
     runs.push_back({k.c(0), k.c(0), afterFull, panelsOf(lanes, tile.vectors)});
     if (tile.vectors > 1) runs.push_back({afterFull, k.expand(full * width), afterSingle, panelsOf(lanes, 1)});
-    if (lanes > 1)
-      runs.push_back({afterSingle, k.expand(full * width + single * lanes), std::nullopt, panelsOf(1, 1)});
+    if (lanes > 1) runs.push_back({afterSingle, k.expand(full * width + single * lanes), std::nullopt, panelsOf(1, 1)});
     else runs.back().lastPanel.reset();
   }
   for (auto [i, run] : llvm::enumerate(runs)) {
@@ -521,7 +521,8 @@ void ContractionGenerator::reduce(unsigned at, Value aPtr, Value bPtr, const Pan
   unsigned vectors = run.panels.vectors, unroll = unrollFor(k.target, rows, vectors, lanewise);
   auto count = constantOf(extent);
   for (int times = 0; times < 2; ++times)
-    if (lanewise && k.target.vectorRegisters >= 32 && count && *count % (2 * unroll) == 0 && *count >= 4 * unroll) unroll *= 2;
+    if (lanewise && k.target.vectorRegisters >= 32 && count && *count % (2 * unroll) == 0 && *count >= 4 * unroll)
+      unroll *= 2;
   if (count && *count < unroll) unroll = 1;
   Value whole = k.sub(k.expand(extent), k.rem(k.expand(extent), k.c(unroll)));
   if (count) whole = k.c(*count / unroll * unroll);

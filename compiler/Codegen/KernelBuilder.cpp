@@ -295,9 +295,7 @@ void KernelBuilder::store(Value value, Value pointer, Type element, Lanes lanes,
   }
 }
 
-void KernelBuilder::keepLoadsApart() {
-  LLVM::FenceOp::create(b, loc, LLVM::AtomicOrdering::acq_rel, "singlethread");
-}
+void KernelBuilder::keepLoadsApart() { LLVM::FenceOp::create(b, loc, LLVM::AtomicOrdering::acq_rel, "singlethread"); }
 
 Value KernelBuilder::bytesBehind(Value pointer, Value bytes) {
   return LLVM::GEPOp::create(b, loc, pointer.getType(), b.getI8Type(), pointer, LLVM::GEPArg(bytes));

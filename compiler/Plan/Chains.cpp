@@ -281,8 +281,8 @@ int64_t busiestRows(const Chain &chain, unsigned threads) {
 }
 
 // Bands down to two thirds of the height that they could have, and items of so many of them, that two threads, and
-// half as important four, are done soonest; of equals the highest bands, then the most items, if they are not worth 2 %.
-// `mostItems`: that memory allows for bands of so many rows; 0: there can be no such bands.
+// half as important four, are done soonest; of equals the highest bands, then the most items, if they are not worth 2
+// %. `mostItems`: that memory allows for bands of so many rows; 0: there can be no such bands.
 void shareBands(Chain &chain, llvm::function_ref<int64_t(int64_t rows)> mostItems) {
   Chain best = chain;
   best.bandsPerItem = chain.bands();

@@ -19,6 +19,8 @@ using namespace mlir;
 namespace crosscut {
 namespace {
 
+// Time of so many multiply-adds, at the target's peak, has every byte to save by which weights grow.
+constexpr double leastSavedByByte = 6.4;
 constexpr int64_t itemsWanted = 16;  // enough to share between threads; each has scratch memory of its own
 // A convolution of unknown height or width is taken to have this many rows and columns.
 constexpr int64_t assumedExtent = 32;
@@ -147,11 +149,20 @@ std::optional<WinogradForm> chooseWinograd(const Step &step, const PlanOptions &
   double four = winogradCost(target, size, 4).cycles, two = winogradCost(target, size, 2).cycles;
   form->outputs = four <= two ? 4 : 2;
   if (options.winograd == WinogradMode::Auto) {
-    double direct = plainConvolutionCycles(target, size);
     // Microcontrollers have no room for larger weights and scratch memory; small networks shall not grow by them.
     double work = 9.0 * size.batch * size.height * size.width * size.channels * size.columns;
     bool small = (target.vectorBits == 0 && target.indexBits == 32) || work < leastMultiplyAdds;
-    if (small || options.favorMinPeakMemory || std::min(four, two) > 0.9 * direct) return std::nullopt;
+    if (small || options.favorMinPeakMemory) return std::nullopt;
+    double direct = plainConvolutionCycles(target, size);
+    auto pays = [&](unsigned outputs, double cycles) {
+      double grows = ((outputs + 2.0) * (outputs + 2.0) - 9) * size.channels * size.columns * sizeof(float);
+      double saved = (direct - cycles) * multiplyAddsPerCycle(target);
+      return cycles <= 0.9 * direct && saved >= grows * leastSavedByByte;
+    };
+    if (!pays(form->outputs, std::min(four, two))) {
+      form->outputs = 6 - form->outputs;
+      if (!pays(form->outputs, std::max(four, two))) return std::nullopt;
+    }
   }
   choosePieces(*form, nest, options);
   return form;

@@ -102,6 +102,11 @@ def write(path: Path, architecture: str, cpu: str, facts: Facts) -> None:
     partial.replace(path)
 
 
+def _progress(text: str) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{text:40}\r", end="", file=sys.stderr, flush=True)
+
+
 class Bench:
     """Compiles and times models with sets of facts."""
 
@@ -121,10 +126,10 @@ class Bench:
             for turn in range(self.rounds if len(distinct) > 1 else 1):
                 for group in distinct.values():
                     seconds = self._seconds(model, modules[group[0]])
-                    print(f"\r{model.name}: round {turn + 1} of {self.rounds}  ", end="", file=sys.stderr)
+                    _progress(f"{model.name}: round {turn + 1} of {self.rounds}")
                     for i in group:
                         found[i].seconds[model.name] = min(seconds, found[i].seconds.get(model.name, math.inf))
-        print("\r" + 40 * " " + "\r", end="", file=sys.stderr)
+        _progress("")
         return found
 
     def _compile(self, model: Model, facts: Facts, number: int) -> Path:
