@@ -53,7 +53,9 @@ llvm::SmallVector<Panels> splitColumns(int64_t columns, const Tile &tile, const 
     whole = 0;
   }
   while (rest) {
-    unsigned width = tails == Tails::Filled ? llvm::bit_ceil(rest) : llvm::bit_floor(rest);
+    // No register is narrower than four lanes, and scalars among vectors cost conversions.
+    unsigned width =
+        tails == Tails::Filled ? std::max(std::min(lanes, 4u), llvm::bit_ceil(rest)) : llvm::bit_floor(rest);
     unsigned stored = std::min(width, rest);
     addPanels(1, whole + 1, width, stored);
     rest -= stored;
