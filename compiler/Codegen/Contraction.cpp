@@ -601,7 +601,7 @@ SmallVector<Value> ContractionGenerator::innermost(Value aPtr, Value bPtr, const
         }
         for (unsigned u = 0; u < panels.vectors; ++u) {
           Value &sum = sums[row * panels.vectors + u];
-          sum = k.multiplyAdd(k.broadcast(scalar, panels.lanesOf(u)), weightsHere[u], sum);
+          sum = k.multiplyAdd(k.broadcast(scalar, panels.lanesOf(u)), weightsHere[u], sum, lanewise);
         }
       }
     }

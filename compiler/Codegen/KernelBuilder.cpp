@@ -325,10 +325,10 @@ Value KernelBuilder::broadcast(Value scalar, unsigned lanes) {
   return vector::BroadcastOp::create(b, loc, type, scalar);
 }
 
-Value KernelBuilder::multiplyAdd(Value x, Value y, Value acc) {
+Value KernelBuilder::multiplyAdd(Value x, Value y, Value acc, bool byLane) {
   if (!isa<FloatType>(getElementTypeOrSelf(acc)))
     return arith::AddIOp::create(b, loc, acc, arith::MulIOp::create(b, loc, x, y));
-  if (target.hasFma) return math::FmaOp::create(b, loc, x, y, acc);
+  if (target.hasFma && !(byLane && target.laneRounds)) return math::FmaOp::create(b, loc, x, y, acc);
   return arith::AddFOp::create(b, loc, acc, arith::MulFOp::create(b, loc, x, y));
 }
 

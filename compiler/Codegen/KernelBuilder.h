@@ -98,7 +98,8 @@ class KernelBuilder {
   mlir::Type vectorOf(mlir::Type element, unsigned lanes);
   mlir::Value constant(mlir::TypedAttr value);
   mlir::Value broadcast(mlir::Value scalar, unsigned lanes);
-  mlir::Value multiplyAdd(mlir::Value x, mlir::Value y, mlir::Value acc);
+  // `byLane`: x is an element of a register that the loop loaded several of at once.
+  mlir::Value multiplyAdd(mlir::Value x, mlir::Value y, mlir::Value acc, bool byLane = false);
 
   // Control.
   void loop(mlir::Value from, mlir::Value to, mlir::Value step, llvm::function_ref<void(mlir::Value)> body);

@@ -367,7 +367,7 @@ void WinogradGenerator::emitRegisterTile(const Panels &run, unsigned rows, Value
                                   : k.load(k.advance(aAt, f32, k.c(row * rowStride + i * apart)), f32, 1, size(0));
           for (unsigned u = 0; u < run.vectors; ++u) {
             Value &sum = acc[row * run.vectors + u];
-            sum = k.multiplyAdd(k.broadcast(scalar, run.lanesOf(u)), weightsHere[u], sum);
+            sum = k.multiplyAdd(k.broadcast(scalar, run.lanesOf(u)), weightsHere[u], sum, together);
           }
         }
       }

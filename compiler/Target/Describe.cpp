@@ -75,8 +75,8 @@ static void describeArm(const MCSubtargetInfo &subtarget, TargetDescription &des
     // Multiplications by an element of a register are those that round before they add. Where these are slow, every
     // row's value is loaded into a register of its own, and LLVM's scheduler loads several ahead.
     bool byLane = !hasFeature(subtarget, "slowfpvmlx") && !hasFeature(subtarget, "vmlx-hazards");
-    setVectors(description, 128, 16, fma && !byLane);
-    description.laneFma = byLane;
+    setVectors(description, 128, 16, fma);
+    description.laneFma = description.laneRounds = byLane;
     if (byLane) description.instructionWeight = 0.25;
     description.spareRegisters = byLane ? 2 : 3;
     description.maxTileRows = 6;

@@ -41,6 +41,7 @@ struct TargetDescription {
   unsigned vectorRegisters = 0;  // how many of them (groups count once: RVV with LMUL 4 has 8)
   bool hasFma = false;           // fused multiply-add on vectors (and scalars, when vectorBits is 0)
   bool laneFma = false;          // multiply-add by an element of a register (NEON): load several k at once
+  bool laneRounds = false;       // it rounds the product before it adds (32-bit NEON)
   bool scalarFma = false;        // multiply-add by a scalar register without a broadcast (RVV)
   bool foldsBroadcast = false;   // multiply-add reads and broadcasts a memory operand (AVX-512)
   bool hasRounding = false;      // floor, ceil, trunc and roundeven are instructions on vectors and scalars (SSE4.1,
