@@ -35,6 +35,7 @@ class Stopwatch {
 Error emitModule(Program &program, const TargetSpec &spec, const EmitOptions &options, StringRef path,
                  std::vector<PhaseTime> &times) {
   Stopwatch watch(times);
+  setCodegenOptions(spec);
   auto machine = createTargetMachine(spec, options.optLevel);
   if (!machine) return machine.takeError();
   DataLayout layout = (*machine)->createDataLayout();

@@ -29,6 +29,13 @@ static std::string abiName(const TargetSpec &spec) {
 static auto *const loopStrengthReductionOff =
     static_cast<cl::opt<bool> *>(cl::getRegisteredOptions().lookup("disable-lsr"));
 
+void setCodegenOptions(const TargetSpec &spec) {
+  bool neon32 =
+      spec.arch == XCUT_ARCH_ARM && hasFeature(*createSubtarget(spec.triple, spec.cpu, spec.features), "neon");
+  // With 32-bit ARM's few registers, a pointer of its own for each of a loop's loads is one too many.
+  if (loopStrengthReductionOff) loopStrengthReductionOff->setValue(neon32);
+}
+
 static CodeGenOptLevel codegenLevel(unsigned optLevel) {
   if (optLevel == 0) return CodeGenOptLevel::None;
   return optLevel == 1 ? CodeGenOptLevel::Less : CodeGenOptLevel::Aggressive;
@@ -36,10 +43,6 @@ static CodeGenOptLevel codegenLevel(unsigned optLevel) {
 
 Expected<std::unique_ptr<TargetMachine>> createTargetMachine(const TargetSpec &spec, unsigned optLevel) {
   initializeLLVMTargets();
-  bool neon32 =
-      spec.arch == XCUT_ARCH_ARM && hasFeature(*createSubtarget(spec.triple, spec.cpu, spec.features), "neon");
-  // With 32-bit ARM's few registers, a pointer of its own for each of a loop's loads is one too many.
-  if (loopStrengthReductionOff) loopStrengthReductionOff->setValue(neon32);
   std::string error;
   const llvm::Target *target = TargetRegistry::lookupTarget(spec.codeTriple, error);
   if (!target) return createStringError(inconvertibleErrorCode(), error);

@@ -71,6 +71,8 @@ llvm::Expected<TargetSpec> resolveTarget(llvm::StringRef target, llvm::StringRef
 llvm::Expected<TargetSpec> resolveObjectTarget(llvm::StringRef target, llvm::StringRef cpu, llvm::StringRef features,
                                                llvm::StringRef abi);
 TargetDescription describeTarget(const TargetSpec &spec);
+// Options that LLVM has for the whole process only: set before the threads that compile for the target start.
+void setCodegenOptions(const TargetSpec &spec);
 llvm::Expected<std::unique_ptr<llvm::TargetMachine>> createTargetMachine(const TargetSpec &spec, unsigned optLevel);
 
 // --list-targets: one line a target, "tested" or "compile-only"; --list-cpus [--target=T].

@@ -170,6 +170,7 @@ int main(int argc, char **argv) {
   auto spec = crosscut::resolveTarget(target, cpu, features);
   if (!spec) return fail(toString(spec.takeError()));
   crosscut::TargetDescription description = crosscut::describeTarget(*spec);
+  crosscut::setCodegenOptions(*spec);
   auto machine = crosscut::createTargetMachine(*spec, 2);
   if (!machine) return fail(toString(machine.takeError()));
   if (contract) (*machine)->Options.AllowFPOpFusion = llvm::FPOpFusion::Fast;
