@@ -57,7 +57,7 @@ void assume(TargetDescription &description, const Fact &fact) {
 }
 
 void assumeTunedFacts(const TargetSpec &spec, TargetDescription &description) {
-  StringRef architecture = Triple::getArchTypeName(spec.triple.getArch());
+  StringRef architecture = spec.triple.getArchName();
   for (const TunedFact &tuned : tunedFacts)
     if (architecture == tuned.architecture && spec.cpu == tuned.cpu) assume(description, {tuned.name, tuned.value});
 }

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -152,15 +151,14 @@ class Bench:
 
 
 def resolved(platform: Platform, cpu: str, model: Model) -> tuple[str, str]:
-    """Architecture and CPU as the compiler names them."""
+    """The triple's architecture and the CPU, as the compiler names them."""
     explanation = paths.BUILD / "tune" / "target.json"
     options = (f"--cpu={cpu}", f"--explain={explanation}")
     module = paths.BUILD / "tune" / "target.xcm"
     module.parent.mkdir(parents=True, exist_ok=True)
     runner.checked(runner.compile_command(model.onnx, module, platform.name, model.fixed_shapes, options))
     target = json.loads(explanation.read_text())["target"]
-    architecture = target["triple"].split("-")[0]
-    return re.sub(r"^(arm|thumb)v.*", r"\1", architecture), target["cpu"]
+    return target["triple"].split("-")[0], target["cpu"]
 
 
 def main(arguments: list[str] | None = None) -> int:
