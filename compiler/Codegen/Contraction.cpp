@@ -46,10 +46,12 @@ class ContractionGenerator {
                                Value to, unsigned unroll, bool lanewise);
   Size stridesOfB(unsigned loop, const PanelRun &run);
   Value loopValue(unsigned member, unsigned row, Value column);
-  // Whether a tile leaves room for what LLVM loads early when it sees two turns of the innermost loop: it pairs loads
-  // of rows and weights then.
-  bool isRoomy(unsigned rows, unsigned vectors) const {
-    return rows * vectors + 2 * (rows + vectors) <= k.target.vectorRegisters + 4;
+  bool hasManyRegisters() const { return k.target.vectorRegisters >= 32; }
+  // Whether LLVM must not load early for this step of the innermost loop, since the tile leaves no room. With many
+  // registers that is where several steps' values of the rows are loaded anew; else it pairs loads of two such groups.
+  bool isTight(unsigned rows, unsigned vectors, bool newGroup) const {
+    if (!hasManyRegisters()) return true;
+    return newGroup && rows * vectors + 2 * (rows + vectors) > k.target.vectorRegisters + 4;
   }
   // Rows of a tile that lie in one turn of the row loop outside.
   unsigned rowsOfBand() const { return tile.rows / tile.bands; }
@@ -225,9 +227,7 @@ Size ContractionGenerator::run() {
 
   if (auto n = extent(columns)) {
     staticPanels = splitColumns(*n, tile, target, tails);
-    int64_t count = 0;
-    for (const Panels &run : staticPanels) count += run.count;
-    panels = size(count);
+    panels = size(countOf(staticPanels));
   } else {
     Size columnCount = space.loops[columns].extent;
     panels = columnCount.floorDiv(width) + (columnCount % width).floorDiv(lanes) + columnCount % lanes;
@@ -520,9 +520,9 @@ void ContractionGenerator::reduce(unsigned at, Value aPtr, Value bPtr, const Pan
   bool lanewise = isFloat && k.target.laneFma && run.panels.lanes > 1 && isConstant(a->strides[loop], 1);
   unsigned vectors = run.panels.vectors, unroll = unrollFor(k.target, rows, vectors, lanewise);
   auto count = constantOf(extent);
-  for (int times = 0; times < 2; ++times)
-    if (lanewise && k.target.vectorRegisters >= 32 && count && *count % (2 * unroll) == 0 && *count >= 4 * unroll)
-      unroll *= 2;
+  // Up to four turns in one, for the loop's own instructions.
+  unsigned most = lanewise && hasManyRegisters() ? 4 * unroll : unroll;
+  while (unroll < most && count && *count % (2 * unroll) == 0 && *count >= 4 * unroll) unroll *= 2;
   if (count && *count < unroll) unroll = 1;
   Value whole = k.sub(k.expand(extent), k.rem(k.expand(extent), k.c(unroll)));
   if (count) whole = k.c(*count / unroll * unroll);
@@ -552,7 +552,6 @@ SmallVector<Value> ContractionGenerator::innermost(Value aPtr, Value bPtr, const
   }
   auto advance = [&](unsigned walk, Value pointer, Value turns) {
     const Walk &w = walks[walk];
-    if (!pointer) return pointer;
     return walk == Next ? k.bytesBehind(pointer, k.mul(turns, k.expand(w.stride)))
                         : k.advance(pointer, w.element, w.stride, turns);
   };
@@ -564,26 +563,25 @@ SmallVector<Value> ContractionGenerator::innermost(Value aPtr, Value bPtr, const
   SmallVector<Value> results = k.loop(from, to, k.c(unroll), inits, [&](Value iv, ArrayRef<Value> carried) {
     SmallVector<Value> sums(carried.take_front(acc.size())), next;
     carried = carried.drop_front(acc.size());
-    Value at[Walks];
+    Value here[Walks];
     for (unsigned walk = 0; walk < Walks; ++walk) {
       if (!walks[walk].base) continue;
-      at[walk] = carries ? carried.consume_front() : advance(walk, walks[walk].base, iv);
-      if (carries) next.push_back(advance(walk, at[walk], k.c(unroll)));
+      here[walk] = carries ? carried.consume_front() : advance(walk, walks[walk].base, iv);
+      if (carries) next.push_back(advance(walk, here[walk], k.c(unroll)));
     }
-    Value aAt = at[A], bAt = at[B];
-    if (prefetchFrom) k.prefetch(at[Next]);
+    if (prefetchFrom) k.prefetch(here[Next]);
     constexpr unsigned lanesTogether = 4;
     SmallVector<Value> together(rows);
     for (unsigned step = 0; step < unroll; ++step) {
-      bool manyRegisters = k.target.vectorRegisters >= 32, newGroup = step % lanesTogether == 0;
-      if (lanewise && step && !(manyRegisters && (!newGroup || isRoomy(rows, panels.vectors)))) k.keepLoadsApart();
-      if (lanewise && step % lanesTogether == 0)
+      bool newGroup = step % lanesTogether == 0;
+      if (lanewise && step && isTight(rows, panels.vectors, newGroup)) k.keepLoadsApart();
+      if (lanewise && newGroup)
         for (unsigned row = 0; row < rows; ++row) {
-          Value at = k.advance(advanceRows(aAt, *a, row), a->element, size(1), k.c(step));
+          Value at = k.advance(advanceRows(here[A], *a, row), a->element, size(1), k.c(step));
           together[row] = k.load(at, a->element, lanesTogether, size(1));
         }
       SmallVector<Value> weightsHere;
-      Value bStep = b->splat ? Value() : k.advance(bAt, b->element, bStride, k.c(step));
+      Value bStep = b->splat ? Value() : k.advance(here[B], b->element, bStride, k.c(step));
       for (unsigned u = 0; u < panels.vectors; ++u) {
         Value at = b->splat ? Value() : k.advance(bStep, b->element, columnStride, k.c(int64_t(u) * panels.lanes));
         Value loaded = at ? k.load(at, b->element, panels.lanesOf(u), columnStride) : k.constant(b->splat);
@@ -596,7 +594,7 @@ SmallVector<Value> ContractionGenerator::innermost(Value aPtr, Value bPtr, const
         } else if (a->splat) {
           scalar = k.constant(a->splat);
         } else {
-          Value at = advanceRows(aAt, *a, row);
+          Value at = advanceRows(here[A], *a, row);
           scalar = k.load(k.advance(at, a->element, a->strides[loop], k.c(step)), a->element, 1, size(0));
         }
         for (unsigned u = 0; u < panels.vectors; ++u) {

@@ -208,12 +208,16 @@ static void forPieces(unsigned used, llvm::function_ref<void(int64_t at, unsigne
   }
 }
 
+Value KernelBuilder::maskOfAll(unsigned lanes) {
+  return constant(DenseElementsAttr::get(cast<ShapedType>(vectorOf(b.getI1Type(), lanes)), true));
+}
+
 Value KernelBuilder::loadPart(Value pointer, Type stored, Lanes lanes) {
   unsigned alignment = elementBytes(stored);
   Type type = vectorOf(stored, lanes.count);
   if (target.vectorGroup > 1) {  // RVV loads as many as it is told
-    Value mask = constant(DenseElementsAttr::get(cast<ShapedType>(vectorOf(b.getI1Type(), lanes.count)), true));
-    return LLVM::VPLoadOp::create(b, loc, type, pointer, mask, constant(b.getI32IntegerAttr(lanes.used)));
+    return LLVM::VPLoadOp::create(b, loc, type, pointer, maskOfAll(lanes.count),
+                                  constant(b.getI32IntegerAttr(lanes.used)));
   }
   Value value = constant(cast<TypedAttr>(b.getZeroAttr(type)));
   forPieces(lanes.used, [&](int64_t at, unsigned width) {
@@ -228,8 +232,7 @@ void KernelBuilder::storePart(Value value, Value pointer, Lanes lanes) {
   Type stored = getElementTypeOrSelf(value);
   unsigned alignment = elementBytes(stored);
   if (target.vectorGroup > 1) {
-    Value mask = constant(DenseElementsAttr::get(cast<ShapedType>(vectorOf(b.getI1Type(), lanes.count)), true));
-    LLVM::VPStoreOp::create(b, loc, value, pointer, mask, constant(b.getI32IntegerAttr(lanes.used)));
+    LLVM::VPStoreOp::create(b, loc, value, pointer, maskOfAll(lanes.count), constant(b.getI32IntegerAttr(lanes.used)));
     return;
   }
   forPieces(lanes.used, [&](int64_t at, unsigned width) {
@@ -284,9 +287,8 @@ void KernelBuilder::store(Value value, Value pointer, Type element, Lanes lanes,
   }
   if (target.vectorGroup > 1 && element.isF32()) {  // RVV stores with a stride
     Value bytes = mul(expand(stride), c(alignment));
-    Value mask = constant(DenseElementsAttr::get(cast<ShapedType>(vectorOf(b.getI1Type(), lanes.count)), true));
     Value all = constant(b.getI32IntegerAttr(lanes.used));
-    LLVM::VPStridedStoreOp::create(b, loc, value, pointer, bytes, mask, all);
+    LLVM::VPStridedStoreOp::create(b, loc, value, pointer, bytes, maskOfAll(lanes.count), all);
     return;
   }
   for (unsigned lane = 0; lane < lanes.used; ++lane) {

@@ -118,6 +118,7 @@ class KernelBuilder {
   std::vector<KernelChoice> choices;  // what the generators say of what they made
 
  private:
+  mlir::Value maskOfAll(unsigned lanes);
   mlir::Value loadPart(mlir::Value pointer, mlir::Type stored, Lanes lanes);
   void storePart(mlir::Value value, mlir::Value pointer, Lanes lanes);
   mlir::Value argument(KernelArg arg, mlir::Type type);

@@ -64,6 +64,12 @@ llvm::SmallVector<Panels> splitColumns(int64_t columns, const Tile &tile, const 
   return panels;
 }
 
+int64_t countOf(llvm::ArrayRef<Panels> runs) {
+  int64_t count = 0;
+  for (const Panels &run : runs) count += run.count;
+  return count;
+}
+
 Tile chooseTile(const TargetDescription &target, const ContractionSize &size) {
   unsigned lanes = target.lanes();
   unsigned registers = std::max(4u, target.vectorRegisters);

@@ -50,5 +50,7 @@ Tile chooseTile(const TargetDescription &target, const ContractionSize &size);
 // Splits `columns` into panels of the tile's width and a narrower one for what is left. Exact: the powers of two in
 // what then still is left, one by one.
 llvm::SmallVector<Panels> splitColumns(int64_t columns, const Tile &tile, const TargetDescription &target, Tails tails);
+// Panels of all runs.
+int64_t countOf(llvm::ArrayRef<Panels> runs);
 
 }  // namespace crosscut

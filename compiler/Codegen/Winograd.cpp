@@ -248,8 +248,7 @@ uint64_t WinogradGenerator::packWeights() {
 
 Size WinogradGenerator::run() {
   panels = splitColumns(extent(form.columns), Tile{form.tileRows, form.tileVectors}, k.target, Tails::Exact);
-  int64_t panelCount = 0;
-  for (const Panels &run : panels) panelCount += run.count;
+  int64_t panelCount = countOf(panels);
   weightsPointer = k.weightsPointer(packWeights());
   // Constants that epilogues read are laid out with neighbouring columns side by side.
   SmallVector<unsigned> order;

@@ -284,21 +284,20 @@ int64_t busiestRows(const Chain &chain, unsigned threads) {
 // half as important four, are done soonest; of equals the highest bands, then the most items, if they are not worth 2
 // %. `mostItems`: that memory allows for bands of so many rows; 0: there can be no such bands.
 void shareBands(Chain &chain, llvm::function_ref<int64_t(int64_t rows)> mostItems) {
-  Chain best = chain;
-  best.bandsPerItem = chain.bands();
-  int64_t least = 0;
-  for (int64_t rows = chain.bandRows; 3 * rows >= 2 * chain.bandRows; --rows) {
-    Chain tried = chain;
-    tried.bandRows = rows;
-    for (int64_t items = std::min(mostItems(rows), tried.bands()); items >= 1; --items) {
-      tried.bandsPerItem = llvm::divideCeil(tried.bands(), items);
-      int64_t busiest = 2 * busiestRows(tried, 2) + busiestRows(tried, 4);
+  int64_t highest = chain.bandRows, bestRows = highest, bestBands = chain.bands(), least = 0;
+  for (int64_t rows = highest; 3 * rows >= 2 * highest; --rows) {
+    chain.bandRows = rows;
+    for (int64_t items = std::min(mostItems(rows), chain.bands()); items >= 1; --items) {
+      chain.bandsPerItem = llvm::divideCeil(chain.bands(), items);
+      int64_t busiest = 2 * busiestRows(chain, 2) + busiestRows(chain, 4);
       if (least && busiest + busiest / 50 >= least) continue;
       least = busiest;
-      best = tried;
+      bestRows = rows;
+      bestBands = chain.bandsPerItem;
     }
   }
-  chain = best;
+  chain.bandRows = bestRows;
+  chain.bandsPerItem = bestBands;
 }
 
 // As many rows a band as the windows leave in half the cache; to save memory as few as possible. False when the chain

@@ -110,8 +110,7 @@ void choosePieces(WinogradForm &form, const Nest &nest, const PlanOptions &optio
   form.tilesAtOnce = std::max<int64_t>(1, rowsAtOnce) * tile.rows;
   int64_t groups = tiles ? llvm::divideCeil(*tiles, form.tilesAtOnce) : itemsWanted;
   llvm::SmallVector<Panels> panels = splitColumns(columns, tile, target, Tails::Exact);
-  int64_t panelCount = 0;
-  for (const Panels &run : panels) panelCount += run.count;
+  int64_t panelCount = countOf(panels);
 
   form.separate = tiles && (groups < itemsWanted / 2 || bytesPerTile * *tiles <= int64_t(target.l2Bytes));
   form.panelsPerItem = form.separate ? llvm::divideCeil(panelCount, itemsWanted) : panelCount;
@@ -147,7 +146,8 @@ std::optional<WinogradForm> chooseWinograd(const Step &step, const PlanOptions &
   const Nest &nest = step.nest;
   ConvolutionSize size = sizeOf(*form, nest);
   double four = winogradCost(target, size, 4).cycles, two = winogradCost(target, size, 2).cycles;
-  form->outputs = four <= two ? 4 : 2;
+  bool preferFour = four <= two;
+  form->outputs = preferFour ? 4 : 2;
   if (options.winograd == WinogradMode::Auto) {
     // Microcontrollers have no room for larger weights and scratch memory; small networks shall not grow by them.
     double work = 9.0 * size.batch * size.height * size.width * size.channels * size.columns;
@@ -159,10 +159,9 @@ std::optional<WinogradForm> chooseWinograd(const Step &step, const PlanOptions &
       double saved = (direct - cycles) * multiplyAddsPerCycle(target);
       return cycles <= 0.9 * direct && saved >= grows * leastSavedByByte;
     };
-    if (!pays(form->outputs, std::min(four, two))) {
-      form->outputs = 6 - form->outputs;
-      if (!pays(form->outputs, std::max(four, two))) return std::nullopt;
-    }
+    bool fourPays = pays(4, four), twoPays = pays(2, two);
+    if (!fourPays && !twoPays) return std::nullopt;
+    form->outputs = fourPays && (preferFour || !twoPays) ? 4 : 2;
   }
   choosePieces(*form, nest, options);
   return form;
