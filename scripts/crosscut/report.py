@@ -135,12 +135,14 @@ def rss_allowed(found: dict[str, list[float]]) -> float | None:
 
 
 def answers(rows: list[Row]) -> str:
-    """What the outputs say, when they say the same everywhere."""
-    said = [tuple(c["answer"] for c in row.get("checks", []) if c.get("answer")) for row in rows]
-    said = [answer for answer in said if answer]
-    if not said:
-        return ""
-    text = "; ".join(dict.fromkeys(said[0])) if len(set(said)) == 1 else "differ between platforms"
+    """What the outputs say, unless one sample's say different things; a platform may run a part of the samples."""
+    said: dict[str, set[str]] = {}
+    for row in rows:
+        for check in row.get("checks", []):
+            if check.get("answer"):
+                said.setdefault(check["sample"], set()).add(check["answer"])
+    torn = [sample for sample, texts in said.items() if len(texts) > 1]
+    text = f"differ: {', '.join(torn)}" if torn else "; ".join(dict.fromkeys(min(texts) for texts in said.values()))
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

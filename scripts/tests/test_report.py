@@ -75,3 +75,9 @@ def test_boards_stand_below_the_other_platforms_and_not_among_them():
 def test_answers_that_differ_between_platforms_are_said():
     assert "upright" in report.needs_table([_row(answer="upright"), _row("armv7-linux", answer="upright")])
     assert "differ" in report.needs_table([_row(answer="upright"), _row("armv7-linux", answer="turned")])
+
+
+def test_a_platform_may_run_a_part_of_the_samples():
+    both = _row(answer="upright")
+    both["checks"].append({"sample": "another", "ok": True, "answer": "turned"})
+    assert "upright; turned" in report.needs_table([both, _row("armv7-linux", answer="upright")])
