@@ -39,6 +39,18 @@ bool shouldFuse(OpOperand *operand) {
   return producer->hasOneUse() && consumer.getMatchingIndexingMap(operand).isPermutation();
 }
 
+// An elementwise operation on a contraction's result takes the shape that the contraction works on, so that it can
+// become its epilogue: a matrix product of three dimensions multiplies with two of them made one.
+bool shouldCollapse(OpOperand *operand) {
+  auto expand = operand->get().getDefiningOp<tensor::ExpandShapeOp>();
+  auto consumer = dyn_cast<linalg::GenericOp>(operand->getOwner());
+  if (!expand || !consumer || !expand->hasOneUse() || !expand.getSrc().hasOneUse()) return false;
+  auto producer = expand.getSrc().getDefiningOp<linalg::GenericOp>();
+  if (!producer || !isReduction(producer) || isReduction(consumer)) return false;
+  return consumer->getNumResults() == 1 && !isCopyOrFill(consumer) && !hasExtract(consumer) &&
+         consumer.getMatchingIndexingMap(operand).isPermutation();
+}
+
 }  // namespace
 
 llvm::Error normalizeTensorIR(ModuleOp module, llvm::StringRef dumpDir) {
@@ -59,6 +71,12 @@ llvm::Error normalizeTensorIR(ModuleOp module, llvm::StringRef dumpDir) {
     linalg::populateElementwiseOpsFusionPatterns(patterns, shouldFuse);
     if (failed(applyPatternsGreedily(module, std::move(patterns))))
       return llvm::createStringError("internal: elementwise fusion did not converge");
+  }
+  {
+    RewritePatternSet patterns(context);
+    linalg::populateFoldReshapeOpsByCollapsingPatterns(patterns, shouldCollapse);
+    if (failed(applyPatternsGreedily(module, std::move(patterns))))
+      return llvm::createStringError("internal: collapsing elementwise operations did not converge");
   }
   PassManager cleanup(context);
   cleanup.addPass(createCanonicalizerPass());
