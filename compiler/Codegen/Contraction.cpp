@@ -4,6 +4,7 @@
 // row of the weight panel and multiplies them with one value of every row. Weights are packed panel by panel in exactly
 // that order. Rows are output pixels of one image row, or of the whole image where memory allows to see it as one row.
 // A work item is one panel over some rows, so that a panel's weights are read once and stay in the cache.
+#include "compiler/Codegen/BodyCost.h"
 #include "compiler/Codegen/Cost.h"
 #include "compiler/Codegen/Kernels.h"
 #include "compiler/Plan/Structure.h"
@@ -22,6 +23,8 @@ struct PanelRun {
 };
 
 class ContractionGenerator {
+  using Pointers = llvm::DenseMap<const Operand *, Value>;
+
  public:
   ContractionGenerator(KernelBuilder &k, const Step &step, ArrayRef<unsigned char> roles, WeightBlob &weights)
       : k(k), step(step), roles(roles), weights(weights), context(k.b.getContext()), space(step, context) {}
@@ -45,7 +48,9 @@ class ContractionGenerator {
   SmallVector<Value> innermost(Value a, Value bp, const PanelRun &run, unsigned rows, ArrayRef<Value> acc, Value from,
                                Value to, unsigned unroll, bool lanewise);
   Size stridesOfB(unsigned loop, const PanelRun &run);
-  Value loopValue(unsigned member, unsigned row, Value column);
+  void storeVector(Value vector, Value row, Value offset, Lanes lanes, const Pointers &tileAt);
+  void storeByLoop(const Panels &panels, unsigned rows, ArrayRef<Value> acc, const Pointers &tileAt);
+  Value loopValue(unsigned member, Value row, Value column);
   bool hasManyRegisters() const { return k.target.vectorRegisters >= 32; }
   // Whether LLVM must not load early for this step of the innermost loop, since the tile leaves no room. With many
   // registers that is where several steps' values of the rows are loaded anew; else it pairs loads of two such groups.
@@ -55,7 +60,7 @@ class ContractionGenerator {
   }
   // Rows of a tile that lie in one turn of the row loop outside.
   unsigned rowsOfBand() const { return tile.rows / tile.bands; }
-  Value advanceRows(Value pointer, const Operand &operand, unsigned row);
+  Value advanceRows(Value pointer, const Operand &operand, Value row);
 
   KernelBuilder &k;
   const Step &step;
@@ -81,11 +86,12 @@ class ContractionGenerator {
   SmallVector<Panels> staticPanels;
 
   // State while emitting.
-  llvm::DenseMap<const Operand *, Value> pointers;
+  Pointers pointers;
   SmallVector<Value> loopValues;
   Value aPointer, bPointer, column;
   Value prefetchBase, prefetchFrom;  // what this tile fetches of the next panel: so many bytes behind this pointer
   Value depthDone;                   // steps of the reduction before the innermost loop
+  Value sums;                        // a tile in memory, for epilogues by a loop
 };
 
 // Outer loops, y, x, reductions, columns; each kind merged where memory allows.
@@ -431,29 +437,32 @@ void ContractionGenerator::emitPanel(const PanelRun &run, Value panel, ArrayRef<
 }
 
 // Value of a loop of the nest, at a row of the tile and a column.
-Value ContractionGenerator::loopValue(unsigned member, unsigned row, Value at) {
+Value ContractionGenerator::loopValue(unsigned member, Value row, Value at) {
   int loop = space.loopOf(member);
   if (loop < 0) return k.c(0);
   if (loop == static_cast<int>(columns)) return at;
-  if (loop == static_cast<int>(x)) return k.add(loopValues[x], k.c(tile.bands > 1 ? row % rowsOfBand() : row));
-  if (loop == y && tile.bands > 1) return k.add(loopValues[y], k.c(row / rowsOfBand()));
+  if (loop == static_cast<int>(x)) return k.add(loopValues[x], tile.bands > 1 ? k.rem(row, k.c(rowsOfBand())) : row);
+  if (loop == y && tile.bands > 1) return k.add(loopValues[y], k.div(row, k.c(rowsOfBand())));
   return loopValues[loop];
 }
 
 // From the first row of a tile to another.
-Value ContractionGenerator::advanceRows(Value pointer, const Operand &operand, unsigned row) {
-  if (tile.bands > 1) pointer = k.advance(pointer, operand.element, operand.strides[y], k.c(row / rowsOfBand()));
-  return k.advance(pointer, operand.element, operand.strides[x], k.c(tile.bands > 1 ? row % rowsOfBand() : row));
+Value ContractionGenerator::advanceRows(Value pointer, const Operand &operand, Value row) {
+  if (tile.bands > 1) {
+    pointer = k.advance(pointer, operand.element, operand.strides[y], k.div(row, k.c(rowsOfBand())));
+    row = k.rem(row, k.c(rowsOfBand()));
+  }
+  return k.advance(pointer, operand.element, operand.strides[x], row);
 }
 
 void ContractionGenerator::emitTile(const PanelRun &run, unsigned rows, Value xValue) {
   const Panels &panels = run.panels;
   loopValues[x] = xValue;
-  llvm::DenseMap<const Operand *, Value> here;
+  Pointers here;
   for (Operand &operand : space.operands)
     if (!operand.splat) here[&operand] = k.advance(pointers[&operand], operand.element, operand.strides[x], xValue);
   auto at = [&](const Operand &operand, unsigned row, unsigned vector) {
-    Value pointer = advanceRows(here[&operand], operand, row);
+    Value pointer = advanceRows(here[&operand], operand, k.c(row));
     return k.advance(pointer, operand.element, operand.strides[columns], k.c(int64_t(vector) * panels.lanes));
   };
 
@@ -482,17 +491,54 @@ void ContractionGenerator::emitTile(const PanelRun &run, unsigned rows, Value xV
   }
   reduce(0, here[a], here[b], run, rows, acc);
 
-  Operand *output = space.find(Operand::Output, 0);
+  bool functions = llvm::any_of(
+      step.epilogues, [&](const Epilogue &epilogue) { return callsFunction(epilogue.op, k.target); });
+  if (functions && acc.size() > 1) {
+    storeByLoop(panels, rows, acc, here);
+    return;
+  }
   for (unsigned row = 0; row < rows; ++row)
-    for (unsigned u = 0; u < panels.vectors; ++u) {
-      Lanes lanes(panels.lanesOf(u), panels.columnsOf(u));
-      Value first = k.add(column, k.c(int64_t(u) * panels.lanes));
-      SmallVector<Value> values = applyEpilogues(
-          k, step, space, {acc[row * panels.vectors + u]}, lanes, columns,
-          [&](const Operand &operand) { return at(operand, row, u); },
-          [&](unsigned member) { return loopValue(member, row, first); });
-      k.store(values[0], at(*output, row, u), output->element, lanes, output->strides[columns]);
-    }
+    for (unsigned u = 0; u < panels.vectors; ++u)
+      storeVector(acc[row * panels.vectors + u], k.c(row), k.c(int64_t(u) * panels.lanes),
+                  {panels.lanesOf(u), panels.columnsOf(u)}, here);
+}
+
+// Applies the epilogues to sums of a row of the tile, `offset` columns from the first, and stores the results.
+void ContractionGenerator::storeVector(Value vector, Value row, Value offset, Lanes lanes, const Pointers &tileAt) {
+  auto at = [&](const Operand &operand) {
+    Value pointer = advanceRows(tileAt.lookup(&operand), operand, row);
+    return k.advance(pointer, operand.element, operand.strides[columns], offset);
+  };
+  Value first = k.add(column, offset);
+  SmallVector<Value> values = applyEpilogues(k, step, space, {vector}, lanes, columns, at,
+                                             [&](unsigned member) { return loopValue(member, row, first); });
+  Operand *output = space.find(Operand::Output, 0);
+  k.store(values[0], at(*output), output->element, lanes, output->strides[columns]);
+}
+
+// One vector after the other out of memory, so that the sums leave their registers to the epilogues' constants.
+void ContractionGenerator::storeByLoop(const Panels &panels, unsigned rows, ArrayRef<Value> acc,
+                                       const Pointers &tileAt) {
+  Type element = getElementTypeOrSelf(acc.front());
+  Size dense = size(1);
+  int64_t width = int64_t(panels.lanes) * panels.vectors;
+  if (!sums) sums = k.allocate(element, int64_t(tile.rows) * tile.vectors * k.target.lanes());
+  auto at = [&](Value row, Value offset) {
+    return k.advance(k.advance(sums, element, k.mul(row, k.c(width))), element, offset);
+  };
+  for (unsigned row = 0; row < rows; ++row)
+    for (unsigned u = 0; u < panels.vectors; ++u)
+      k.store(acc[row * panels.vectors + u], at(k.c(row), k.c(int64_t(u) * panels.lanes)), element, panels.lanesOf(u),
+              dense);
+  auto store = [&](Value offset, Lanes lanes) {
+    k.loop(k.c(0), k.c(rows), k.c(1), [&](Value row) {
+      storeVector(k.load(at(row, offset), element, lanes.count, dense), row, offset, lanes, tileAt);
+    });
+  };
+  Lanes last(panels.lanesOf(panels.vectors - 1), panels.columnsOf(panels.vectors - 1));
+  int64_t whole = last.used == panels.lanes ? width : width - panels.lanes;
+  k.loop(k.c(0), k.c(whole), k.c(panels.lanes), [&](Value offset) { store(offset, panels.lanes); });
+  if (whole < width) store(k.c(whole), last);
 }
 
 void ContractionGenerator::reduce(unsigned at, Value aPtr, Value bPtr, const PanelRun &run, unsigned rows,
@@ -577,7 +623,7 @@ SmallVector<Value> ContractionGenerator::innermost(Value aPtr, Value bPtr, const
       if (lanewise && step && isTight(rows, panels.vectors, newGroup)) k.keepLoadsApart();
       if (lanewise && newGroup)
         for (unsigned row = 0; row < rows; ++row) {
-          Value at = k.advance(advanceRows(here[A], *a, row), a->element, size(1), k.c(step));
+          Value at = k.advance(advanceRows(here[A], *a, k.c(row)), a->element, size(1), k.c(step));
           together[row] = k.load(at, a->element, lanesTogether, size(1));
         }
       SmallVector<Value> weightsHere;
@@ -594,7 +640,7 @@ SmallVector<Value> ContractionGenerator::innermost(Value aPtr, Value bPtr, const
         } else if (a->splat) {
           scalar = k.constant(a->splat);
         } else {
-          Value at = advanceRows(here[A], *a, row);
+          Value at = advanceRows(here[A], *a, k.c(row));
           scalar = k.load(k.advance(at, a->element, a->strides[loop], k.c(step)), a->element, 1, size(0));
         }
         for (unsigned u = 0; u < panels.vectors; ++u) {

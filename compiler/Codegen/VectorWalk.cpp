@@ -3,6 +3,7 @@
 // A turn of the innermost loop does what the body says, and loads what moves with it; what neighbouring results share
 // is loaded once for all of them. Epilogues and stores come once a result.
 #include "compiler/Codegen/VectorWalk.h"
+#include "compiler/Codegen/BodyCost.h"
 #include "compiler/Codegen/Cost.h"
 
 #include "llvm/ADT/bit.h"
@@ -12,28 +13,6 @@ using namespace mlir;
 
 namespace crosscut {
 namespace {
-
-// Instructions that one operation of a body becomes, roughly: functions are polynomials (MathExpansion.h).
-unsigned weightOf(Operation &op, const TargetDescription &target) {
-  if (op.hasTrait<OpTrait::IsTerminator>() || op.hasTrait<OpTrait::ConstantLike>()) return 0;
-  if (isa<linalg::IndexOp, arith::IndexCastOp, tensor::ExtractOp>(op)) return 0;
-  if (isa<arith::DivFOp, math::SqrtOp, math::RsqrtOp>(op)) return 4;
-  if (isa<arith::DivSIOp, arith::DivUIOp, arith::RemSIOp, arith::RemUIOp>(op)) return 10;
-  if (isa<math::AbsFOp, math::FmaOp, math::CopySignOp>(op)) return 1;
-  if (isa<math::FloorOp, math::CeilOp, math::TruncOp, math::RoundEvenOp>(op)) return target.hasRounding ? 1 : 4;
-  if (op.getDialect() && op.getDialect()->getNamespace() == "math") return 20;
-  // A product that is only added is part of a fused multiply-add.
-  bool isTerm = isa<arith::MulFOp>(op) && op.hasOneUse() && isa<arith::AddFOp>(*op.user_begin());
-  return isTerm && target.hasFma ? 0 : 1;
-}
-
-double operationsOf(Operation *op, const TargetDescription &target) {
-  double operations = 0;
-  if (op)
-    for (Region &region : op->getRegions())
-      region.walk([&](Operation *inner) { operations += weightOf(*inner, target); });
-  return operations;
-}
 
 class WalkCost {
  public:
