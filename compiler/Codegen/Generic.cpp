@@ -4,6 +4,7 @@
 // One loop is walked in vectors: a parallel one along which results lie side by side, else (sums along a row) a
 // reduction whose lanes are combined at the end. Windows compute several neighbouring results at once, so that their
 // weights and the values that they share are loaded once. Loops that stay outside make the work items.
+#include "compiler/Codegen/BodyCost.h"
 #include "compiler/Codegen/Combiner.h"
 #include "compiler/Codegen/Kernels.h"
 #include "compiler/Codegen/VectorWalk.h"
@@ -42,12 +43,16 @@ class GenericGenerator {
   void emitLoops(unsigned loop, const Position &at);
   unsigned lanesAtOnce() const;
   void emitVectorLoop(const Position &at, Value from, Value to);
+  unsigned vectorsAtOnce() const;
   void emitRows(const Position &at, unsigned lanes);
   void emitTile(const Position &at, unsigned lanes, unsigned rows);
   SmallVector<Value> initial(const Position &at, unsigned lanes);
   SmallVector<Value> reduce(unsigned index, const Position &at, ArrayRef<Value> acc, unsigned lanes, unsigned rows);
   SmallVector<Value> bodyAt(const Position &at, ArrayRef<Value> acc, unsigned lanes, unsigned row);
-  void finishTile(const Position &at, ArrayRef<Value> values, unsigned lanes, unsigned row);
+  bool readsInit() const;
+  Value pointerTo(const Operand &operand, const Position &at, unsigned row);
+  SmallVector<Value> applied(const Position &at, ArrayRef<Value> results, unsigned lanes, unsigned row);
+  void storeTile(const Position &at, ArrayRef<Value> values, unsigned lanes, unsigned row);
   SmallVector<Value> reduceInLanes(const Position &at);
   Value loopValue(const Position &at, unsigned member, unsigned row);
 
@@ -298,11 +303,33 @@ unsigned GenericGenerator::lanesAtOnce() const {
   return lanes;
 }
 
+// Short bodies are written out several times, as the loop would be half of the instructions.
+unsigned GenericGenerator::vectorsAtOnce() const {
+  if (k.target.lanes() == 1 || rowLoop >= 0 || parallelLoops < space.loops.size() || readsInit()) return 1;
+  double operations = operationsOf(step.nest.op, k.target);
+  for (const Epilogue &epilogue : step.epilogues) operations += operationsOf(epilogue.op, k.target);
+  return operations <= 8 ? 4 : 1;
+}
+
 void GenericGenerator::emitVectorLoop(const Position &at, Value from, Value to) {
   unsigned lanes = lanesAtOnce();
   auto extent = constantOf(space.loops[vectorLoop].extent);
   if (extent) lanes = std::min<unsigned>(lanes, llvm::bit_floor(static_cast<uint64_t>(std::max<int64_t>(1, *extent))));
   Value whole = k.sub(to, k.rem(k.sub(to, from), k.c(lanes)));
+  if (unsigned vectors = vectorsAtOnce(); vectors > 1 && lanes == k.target.lanes()) {
+    // All are computed before one is stored, as their loads could not pass a store of unknown place.
+    Value together = k.sub(to, k.rem(k.sub(to, from), k.c(vectors * lanes)));
+    k.loop(from, together, k.c(vectors * lanes), [&](Value iv) {
+      SmallVector<Position> places;
+      SmallVector<SmallVector<Value>> results;
+      for (unsigned i = 0; i < vectors; ++i) {
+        places.push_back(enter(at, vectorLoop, k.add(iv, k.c(i * lanes))));
+        results.push_back(applied(places[i], bodyAt(places[i], {}, lanes, 0), lanes, 0));
+      }
+      for (unsigned i = 0; i < vectors; ++i) storeTile(places[i], results[i], lanes, 0);
+    });
+    from = together;
+  }
   k.loop(from, whole, k.c(lanes), [&](Value iv) { emitRows(enter(at, vectorLoop, iv), lanes); });
   if (lanes == 1) return;
   if (!extent) {
@@ -448,9 +475,15 @@ SmallVector<Value> GenericGenerator::reduceInLanes(const Position &at) {
   return {vector::ReductionOp::create(k.b, k.loc, combiner->kind, parts[0], scalar, arith::FastMathFlags::reassoc)};
 }
 
+bool GenericGenerator::readsInit() const {
+  if (!step.nest.op) return false;
+  auto arguments = step.nest.op->getRegion(0).front().getArguments().drop_front(step.nest.inputs.size());
+  return llvm::any_of(arguments, [](Value argument) { return !argument.use_empty(); });
+}
+
 void GenericGenerator::emitTile(const Position &at, unsigned lanes, unsigned rows) {
   if (lanesReduce) {
-    finishTile(at, reduceInLanes(at), 1, 0);
+    storeTile(at, applied(at, reduceInLanes(at), 1, 0), 1, 0);
     return;
   }
   SmallVector<Value> values;
@@ -461,14 +494,10 @@ void GenericGenerator::emitTile(const Position &at, unsigned lanes, unsigned row
       for (auto [i, operand] : llvm::enumerate(space.operands))
         if (!operand.splat)
           here.pointers[i] = k.advance(at.pointers[i], operand.element, operand.strides[rowLoop], k.c(row));
-    bool readsInit = false;
-    if (step.nest.op)
-      for (unsigned i = step.nest.inputs.size(); i < step.nest.op->getRegion(0).front().getNumArguments(); ++i)
-        readsInit |= !step.nest.op->getRegion(0).front().getArgument(i).use_empty();
-    if (reduces || readsInit) values.append(initial(here, lanes));
+    if (reduces || readsInit()) values.append(initial(here, lanes));
     if (!reduces) {
       SmallVector<Value> results = bodyAt(at, ArrayRef<Value>(values), lanes, row);
-      finishTile(at, results, lanes, row);
+      storeTile(at, applied(at, results, lanes, row), lanes, row);
       values.clear();
     }
   }
@@ -476,22 +505,28 @@ void GenericGenerator::emitTile(const Position &at, unsigned lanes, unsigned row
   unsigned results = values.size() / rows;
   values = reduce(parallelLoops, at, values, lanes, rows);
   for (unsigned row = 0; row < rows; ++row)
-    finishTile(at, ArrayRef<Value>(values).slice(row * results, results), lanes, row);
+    storeTile(at, applied(at, ArrayRef<Value>(values).slice(row * results, results), lanes, row), lanes, row);
 }
 
-// Epilogues and stores of one row.
-void GenericGenerator::finishTile(const Position &at, ArrayRef<Value> results, unsigned lanes, unsigned row) {
-  auto pointerOf = [&](const Operand &operand) {
-    Value pointer = at.pointers[&operand - space.operands.data()];
-    return row ? k.advance(pointer, operand.element, operand.strides[rowLoop], k.c(row)) : pointer;
-  };
-  int lanesOf = lanesReduce ? -1 : vectorLoop;
-  SmallVector<Value> values = applyEpilogues(k, step, space, SmallVector<Value>(results), lanes, lanesOf, pointerOf,
-                                             [&](unsigned member) { return loopValue(at, member, row); });
+Value GenericGenerator::pointerTo(const Operand &operand, const Position &at, unsigned row) {
+  Value pointer = at.pointers[&operand - space.operands.data()];
+  return row ? k.advance(pointer, operand.element, operand.strides[rowLoop], k.c(row)) : pointer;
+}
+
+// What the epilogues make of the results of one row.
+SmallVector<Value> GenericGenerator::applied(const Position &at, ArrayRef<Value> results, unsigned lanes,
+                                             unsigned row) {
+  return applyEpilogues(
+      k, step, space, SmallVector<Value>(results), lanes, lanesReduce ? -1 : vectorLoop,
+      [&](const Operand &operand) { return pointerTo(operand, at, row); },
+      [&](unsigned member) { return loopValue(at, member, row); });
+}
+
+void GenericGenerator::storeTile(const Position &at, ArrayRef<Value> values, unsigned lanes, unsigned row) {
   for (unsigned i = 0; i < step.outputs.size(); ++i) {
     Operand *output = space.find(Operand::Output, i);
-    Size stride = lanesOf >= 0 ? output->strides[lanesOf] : size(1);
-    k.store(values[i], pointerOf(*output), output->element, lanes, stride);
+    Size stride = lanesReduce || vectorLoop < 0 ? size(1) : output->strides[vectorLoop];
+    k.store(values[i], pointerTo(*output, at, row), output->element, lanes, stride);
   }
 }
 
