@@ -46,14 +46,25 @@ class MathBuilder {
     if (target.hasFma) return mlir::math::FmaOp::create(builder, loc, a, b, c);
     return add(mul(a, b), c);
   }
+  // Vectors of NEON.
+  bool isNeon() const { return target.laneFma && mlir::isa<mlir::VectorType>(type); }
   // c - a * k for a constant k.
   Value subProduct(Value c, Value a, double k) {
     if (target.hasFma) return mlir::math::FmaOp::create(builder, loc, a, f(-k), c);
     return sub(c, mul(a, f(k)));
   }
-  // c[0] + x (c[1] + x (c[2] + ...)).
+  // c[0] + x (c[1] + x (c[2] + ...)). NEON's multiply-add overwrites what it adds to, so that each constant is copied
+  // first; there pairs of terms share a copy: (c[0] + c[1] x) + x^2 ((c[2] + c[3] x) + ...).
   template <size_t N>
   Value polynomial(const float (&c)[N], Value x) {
+    if (isNeon() && N >= 5) {
+      Value square = mul(x, x);
+      auto pair = [&](size_t k) { return k + 1 < N ? fma(x, f(c[k + 1]), f(c[k])) : f(c[k]); };
+      size_t last = (N - 1) / 2 * 2;
+      Value result = pair(last);
+      for (size_t k = last; k > 0; k -= 2) result = fma(result, square, pair(k - 2));
+      return result;
+    }
     Value result = f(c[N - 1]);
     for (size_t k = N - 1; k-- > 0;) result = fma(result, x, f(c[k]));
     return result;
@@ -102,11 +113,11 @@ class MathBuilder {
   // The larger and the smaller of a number and a constant; NaN stays NaN. Compare and select in the order that is one
   // instruction on x86 (maxps returns its second operand when either is NaN); NEON's own maximum keeps NaN.
   Value atLeast(Value x, double low) {
-    if (oneInstructionMaximum()) return mlir::arith::MaximumFOp::create(builder, loc, x, f(low));
+    if (isNeon()) return mlir::arith::MaximumFOp::create(builder, loc, x, f(low));
     return select(greater(f(low), x), f(low), x);
   }
   Value atMost(Value x, double high) {
-    if (oneInstructionMaximum()) return mlir::arith::MinimumFOp::create(builder, loc, x, f(high));
+    if (isNeon()) return mlir::arith::MinimumFOp::create(builder, loc, x, f(high));
     return select(less(f(high), x), f(high), x);
   }
 
@@ -116,8 +127,7 @@ class MathBuilder {
   const TargetDescription &target;
 
  private:
-  bool oneInstructionMaximum() const { return target.laneFma && mlir::isa<mlir::VectorType>(type); }
-  Value constant(mlir::TypedAttr scalar, mlir::Type resultType) {
+    Value constant(mlir::TypedAttr scalar, mlir::Type resultType) {
     auto shaped = mlir::dyn_cast<mlir::ShapedType>(resultType);
     mlir::TypedAttr value =
         shaped ? mlir::TypedAttr(mlir::DenseElementsAttr::get(shaped, mlir::Attribute(scalar))) : scalar;

@@ -103,6 +103,34 @@ struct FmaPattern : MathPattern<math::FmaOp> {
   }
 };
 
+// x / c for a constant c that is no power of two: x times the reciprocal in two parts, rounded once at the end. Both
+// parts have the sign of c, so that infinity stays infinity; a division takes five to ten times as long.
+struct DivideByConstantPattern : MathPattern<arith::DivFOp> {
+  using MathPattern::MathPattern;
+  LogicalResult matchAndRewrite(arith::DivFOp op, PatternRewriter &rewriter) const override {
+    Type type = op.getType();
+    Attribute value;
+    if (!target.hasFma || !getElementTypeOrSelf(type).isF32() || !matchPattern(op.getRhs(), m_Constant(&value)))
+      return rewriter.notifyMatchFailure(op, "no fused multiply-add, not f32 or no constant");
+    if (auto elements = dyn_cast<DenseFPElementsAttr>(value)) {
+      if (!elements.isSplat()) return rewriter.notifyMatchFailure(op, "different divisors");
+      value = elements.getSplatValue<Attribute>();
+    }
+    auto scalar = dyn_cast<FloatAttr>(value);
+    if (!scalar) return rewriter.notifyMatchFailure(op, "no constant");
+    double divisor = scalar.getValueAsDouble(), reciprocal = 1 / divisor;
+    int exponent = 0;
+    if (!(std::fabs(divisor) > 0x1p-100 && std::fabs(divisor) < 0x1p100) || std::fabs(std::frexp(divisor, &exponent)) == 0.5)
+      return rewriter.notifyMatchFailure(op, "the reciprocal is exact, or not a normal number in two parts");
+    float high = static_cast<float>(reciprocal);
+    if (std::fabs(high) > std::fabs(reciprocal)) high = std::nextafter(high, 0.0f);
+    MathBuilder m(rewriter, op.getLoc(), type, target);
+    Value x = op.getLhs();
+    rewriter.replaceOp(op, m.fma(x, m.f(high), m.mul(x, m.f(reciprocal - high))));
+    return success();
+  }
+};
+
 // min(max(x, low), high), NaN for NaN.
 struct ClampPattern : MathPattern<math::ClampFOp> {
   using MathPattern::MathPattern;
@@ -266,7 +294,7 @@ void populateMathExpansionPatterns(RewritePatternSet &patterns, const TargetDesc
                UnaryPattern<math::ErfcOp, expandErfc>, UnaryPattern<math::CbrtOp, expandCbrt>,
                UnaryPattern<math::RsqrtOp, expandRsqrt>, BinaryPattern<math::PowFOp, expandPow>,
                BinaryPattern<math::Atan2Op, expandAtan2>, RoundingPattern<math::RoundOp, expandRound>, SincosPattern,
-               FmaPattern, ClampPattern, FloatIntPowerPattern, IntPowerPattern, ClassPattern<math::IsNaNOp, Class::nan>,
+               FmaPattern, DivideByConstantPattern, ClampPattern, FloatIntPowerPattern, IntPowerPattern, ClassPattern<math::IsNaNOp, Class::nan>,
                ClassPattern<math::IsInfOp, Class::infinite>, ClassPattern<math::IsFiniteOp, Class::finite>,
                ClassPattern<math::IsNormalOp, Class::normal>>(context, target);
   if (!target.hasRounding)

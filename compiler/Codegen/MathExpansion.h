@@ -10,6 +10,7 @@
 //   sin 1      cos 1      tan 2.5    asin 2.2   acos 1.3   atan 1.8   atan2 2
 //   erf 2      erfc 5     powf 1.5   cbrt 0.6   rsqrt 1.5  fpowi: powf
 //   floor, ceil, trunc, round, roundeven, sqrt: exact
+//   division by a constant: 0.5 and less than a millionth; where the quotient is below 2^-100: 1, with ARMv7's NEON 2
 //
 // - sin, cos and tan hold that for |x| <= 2^22. Beyond, the phase is lost gradually; from 2^30 on the argument counts
 //   as 0. Infinity makes NaN.

@@ -32,8 +32,8 @@ static Value expm1OfReduced(MathBuilder &m, Value r) { return m.fma(m.mul(r, r),
 
 Value expOfReduced(MathBuilder &m, Value r) {
   Value p = m.polynomial(kExp, r);
-  // Without a fused multiply-add the last step of Horner's scheme would round twice.
-  if (!m.target.hasFma) return m.add(m.f(1), m.fma(m.mul(r, r), p, r));
+  // Without a fused multiply-add the last step of Horner's scheme would round twice; on NEON it is shorter so.
+  if (!m.target.hasFma || m.isNeon()) return m.add(m.f(1), m.fma(m.mul(r, r), p, r));
   return m.fma(m.fma(p, r, m.f(1)), r, m.f(1));
 }
 

@@ -82,6 +82,8 @@ static double ulps(float got, double want) {
 
 static double error(const struct function *f, float got, double want, float x, float z) {
   double result = ulps(got, want);
+  // Near the denormal numbers the second part of a division by a constant loses bits.
+  if (!strncmp(f->name, "by", 2) && fabs(want) < 0x1p-100 && result <= (flush ? 2 : 1)) return 0;
   if (!flush || result <= f->ulps) return result;
   // A denormal result, or one with a denormal on the way, may be 0; a denormal argument counts as 0.
   if (fabs(want) < 0x1p-124 && fabsf(got) <= 0x1p-126f) return 0;

@@ -2,7 +2,7 @@
 //
 // UNARY(name, operations, reference, ulps): f32 → f32. `operations` is MLIR that computes %y from %x (BINARY: and %z);
 // in it T is the float type (f32 or a vector) and I the i32 type of the same shape. TO_INT: f32 → i32, exact.
-// `reference` is C on doubles `x` (and `z`); `ulps` the largest error that MathExpansion.h states.
+// `reference` is C on doubles `x` (and `z`); `ulps` the largest error that MathExpansion.h states. by...: quotients.
 #define MATH_UNARY_FUNCTIONS(UNARY)                                                          \
   UNARY(exp, "%y = math.exp %x : T", exp(x), 1.0)                                            \
   UNARY(exp2, "%y = math.exp2 %x : T", exp2(x), 1.2)                                         \
@@ -37,7 +37,10 @@
   UNARY(square, "%e = arith.constant TWO : T %y = math.powf %x, %e : T", x *x, 0.5)          \
   UNARY(cube, "%e = arith.constant THREE : T %y = math.powf %x, %e : T", x * x * x, 1.5)     \
   UNARY(powhalf, "%e = arith.constant HALF : T %y = math.powf %x, %e : T", pow(x, 0.5), 0.5) \
-  UNARY(powthird, "%e = arith.constant THIRD : T %y = math.powf %x, %e : T", pow(x, 0.3125), 1.5)
+  UNARY(powthird, "%e = arith.constant THIRD : T %y = math.powf %x, %e : T", pow(x, 0.3125), 1.5) \
+  UNARY(bythree, "%e = arith.constant THREE : T %y = arith.divf %x, %e : T", x / 3, 0.500001)    \
+  UNARY(byroot, "%e = arith.constant ROOT : T %y = arith.divf %x, %e : T", x / (double)1.41421354f, 0.500001) \
+  UNARY(bytenth, "%e = arith.constant TENTH : T %y = arith.divf %x, %e : T", x / (double)-0.1f, 0.500001)
 
 #define MATH_BINARY_FUNCTIONS(BINARY)                                                              \
   BINARY(pow, "%y = math.powf %x, %z : T", pow(x, z), 1.5)                                         \
