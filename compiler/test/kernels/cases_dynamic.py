@@ -12,6 +12,7 @@ from operations import (
     conv,
     depthwise,
     elementwise,
+    expand,
     pad,
     pool,
     reduce,
@@ -61,6 +62,13 @@ def dynamic(cases: Family) -> None:
         weights = softmax(f, contract(f, x, y, scores))
         f.output(contract(f, weights, x, [["b", "h", "s", "t"], ["b", "t", "h", "d"], ["b", "s", "h", "d"]]))
 
+    def rows_in_two_dimensions(f: Function) -> None:
+        x = f.arg([f.size, 3, 19], dynamic=[0])
+        y = contract(f, collapse(f, x, [[0, 1], [2]]), f.const([19, 34]), maps)
+        y = expand(f, y, [[0, 1], [2]], [x.dims[0], Dim(3), Dim(34)])
+        y = elementwise(f, "add", y, f.const([34]))
+        f.output(elementwise(f, "exp", elementwise(f, "div", y, scalar_operand(f, 11))))
+
     def moves(f: Function) -> None:
         x = f.arg([f.size, 6], dynamic=[0])
         f.output(concat(f, [x, f.arg([3, 6])], 0), pad(f, x, [1, 0], [2, 1], 2), transpose(f, x, [1, 0]))
@@ -78,7 +86,7 @@ def dynamic(cases: Family) -> None:
         x, y = f.arg([f.size, 13], dynamic=[0]), f.arg([f.size, 1], dynamic=[0])
         f.output(elementwise(f, "add", x, y), concat(f, [x, y], 1))
 
-    for build in (perceptron, depth, batch_of_images, gathered, long_rows, two_inputs):
+    for build in (perceptron, depth, batch_of_images, gathered, long_rows, two_inputs, rows_in_two_dimensions):
         cases.add(f"dynamic_{build.__name__}", build, batches)
     for build in (columns, convolution, sequences, moves):
         cases.add(f"dynamic_{build.__name__}", build, widths)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from builder import Dim, Function, Value
 from families import Family, family
-from operations import clip, contract, elementwise, scalar_operand, spread, transpose
+from operations import clip, contract, conv, elementwise, expand, scalar_operand, spread, transpose
 
 A_MAPS = {"n": ["m", "k"], "t": ["k", "m"]}
 B_MAPS = {"n": ["k", "n"], "t": ["n", "k"]}
@@ -108,5 +108,27 @@ def matmul_epilogues(cases: Family) -> None:
         a = contract(f, f.arg([9, 17]), f.const([17, 21]), maps)
         f.output(elementwise(f, "add", a, contract(f, f.arg([9, 5]), f.const([5, 21]), maps)))
 
-    for build in (residual, row_and_column, twice, transposed, chain, two_products):
+    def function(f: Function, y: Value) -> None:
+        f.output(elementwise(f, "exp", elementwise(f, "div", y, scalar_operand(f, -11))))
+
+    for m, k, n in [(1, 1, 1), (2, 3, 1), (1, 5, 43), (13, 29, 43), (9, 17, 64), (31, 7, 15), (0, 3, 5)]:
+        cases.add(f"epilogue_function_{m}x{k}x{n}", lambda f, a=(m, k, n): function(f, product(f, *a)))
+    for c, h, w in [(17, 7, 7), (33, 3, 5), (16, 1, 1)]:  # tiles over several rows of an image
+        cases.add(
+            f"epilogue_function_image_{c}_{h}x{w}",
+            lambda f, c=c, h=h, w=w: function(f, conv(f, f.arg([1, 9, h, w]), f.const([c, 9, 1, 1]), f.const([c]))),
+        )
+
+    def behind_reshape(f: Function) -> None:
+        y = expand(f, product(f, 15, 29, 43), [[0, 1], [2]], [Dim(3), Dim(5), Dim(43)])
+        y = elementwise(f, "add", y, f.const([43]))
+        y = elementwise(f, "exp", elementwise(f, "mul", y, scalar_operand(f, 0.1)))
+        f.output(elementwise(f, "add", y, f.arg([3, 5, 43])))
+
+    def behind_two_reshapes(f: Function) -> None:  # the bias changes along a dimension that the product does not know
+        y = expand(f, product(f, 15, 29, 43), [[0, 1], [2]], [Dim(3), Dim(5), Dim(43)])
+        y = elementwise(f, "add", y, f.const([5, 1]))
+        f.output(clip(f, expand(f, y, [[0], [1], [2, 3]], [Dim(3), Dim(5), Dim(43), Dim(1)]), -1, 1))
+
+    for build in (residual, row_and_column, twice, transposed, chain, two_products, behind_reshape, behind_two_reshapes):
         cases.add(f"epilogue_{build.__name__}", build)

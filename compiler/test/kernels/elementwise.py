@@ -25,7 +25,8 @@ def rounded(result, *parts):
 def divided(result, a, b, ea, eb):
     least = np.abs(b) - eb
     assert (least > 0).all(), "the divisor may be zero"
-    return rounded(result, (ea + np.abs(result) * eb) / least)
+    # A constant divisor's quotient may be a millionth further from the exact one than half a unit.
+    return rounded(result, (ea + np.abs(result) * eb) / least + 1e-6 * U * np.abs(result))
 
 
 def rooted(result, a, ea):
