@@ -53,6 +53,14 @@ struct UnaryPattern : MathPattern<Op> {
   }
 };
 
+struct ExpPattern : UnaryPattern<math::ExpOp, expandExp> {
+  using UnaryPattern::UnaryPattern;
+  LogicalResult matchAndRewrite(math::ExpOp op, PatternRewriter &rewriter) const override {
+    if (!op->hasAttr("xcut.not_positive")) return UnaryPattern::matchAndRewrite(op, rewriter);
+    return UnaryPattern<math::ExpOp, expandExpNotPositive>(getContext(), target).matchAndRewrite(op, rewriter);
+  }
+};
+
 template <typename Op, Binary expand>
 struct BinaryPattern : MathPattern<Op> {
   using MathPattern<Op>::MathPattern;
@@ -281,7 +289,7 @@ static Value expandRsqrt(MathBuilder &m, Value x) { return m.div(m.f(1), m.sqrt(
 
 void populateMathExpansionPatterns(RewritePatternSet &patterns, const TargetDescription &target) {
   MLIRContext *context = patterns.getContext();
-  patterns.add<UnaryPattern<math::ExpOp, expandExp>, UnaryPattern<math::Exp2Op, expandExp2>,
+  patterns.add<ExpPattern, UnaryPattern<math::Exp2Op, expandExp2>,
                UnaryPattern<math::ExpM1Op, expandExpm1>, UnaryPattern<math::LogOp, expandLog>,
                UnaryPattern<math::Log2Op, expandLog2>, UnaryPattern<math::Log10Op, expandLog10>,
                UnaryPattern<math::Log1pOp, expandLog1p>, UnaryPattern<math::TanhOp, expandTanh>,

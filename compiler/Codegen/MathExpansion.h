@@ -17,6 +17,7 @@
 // - NaN, infinities and zeros of both signs give what C's Annex F says. Denormal arguments and results are exact to the
 //   same bounds where the target keeps them. ARMv7's NEON does not, and LLVM uses it for vectors and some scalar loops:
 //   there a denormal argument counts as 0, and results below 2^-124 may be 0.
+// - math.exp with the attribute xcut.not_positive has an argument of at most 0, or NaN, and takes fewer instructions.
 // - Left alone, as LLVM makes instructions of them or calls a builtin (soft float): sqrt, absf, copysign, fma where the
 //   target has one, the integer operations, the roundings where the target has them.
 #pragma once

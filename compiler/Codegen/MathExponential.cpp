@@ -51,6 +51,13 @@ Value expandExp(MathBuilder &m, Value x) {
   return scaleByPower(m, expOfReduced(m, reduced.r), reduced.bits);
 }
 
+// 2^n fits one float when 64 is added to n, as long as n is at most 64.
+Value expandExpNotPositive(MathBuilder &m, Value x) {
+  Reduced reduced = reduce(m, m.atLeast(x, -104), 127 + 64);
+  Value scale = m.i2f(m.shiftLeft(reduced.bits, 23));
+  return m.mul(m.mul(expOfReduced(m, reduced.r), scale), m.f(0x1p-64));
+}
+
 Value expandExp2(MathBuilder &m, Value x) {
   x = m.atMost(m.atLeast(x, -150), 129);
   Value rounder = m.f(kRounder + 254);

@@ -8,6 +8,7 @@ namespace crosscut {
 
 // MathExponential.cpp
 mlir::Value expandExp(MathBuilder &m, mlir::Value x);
+mlir::Value expandExpNotPositive(MathBuilder &m, mlir::Value x);  // x <= 0 or NaN
 mlir::Value expandExp2(MathBuilder &m, mlir::Value x);
 mlir::Value expandExpm1(MathBuilder &m, mlir::Value x);
 mlir::Value expandTanh(MathBuilder &m, mlir::Value x);

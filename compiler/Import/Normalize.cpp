@@ -107,6 +107,13 @@ LogicalResult softmaxAxes(Op &op, SmallVector<int64_t> &axes) {
 
 }  // namespace
 
+// exp(x - max): the mark spares the code generator what only large arguments need (MathExpansion.h).
+static Value expBelowMax(Body &s, ValueRange v) {
+  Value exp = s.op<math::ExpOp>(s.sub(v[0], v[1]));
+  exp.getDefiningOp()->setAttr("xcut.not_positive", s.b.getUnitAttr());
+  return exp;
+}
+
 LogicalResult lowerSoftmax(Op &op) {
   SmallVector<int64_t> axisList;
   if (failed(softmaxAxes(op, axisList))) return failure();
@@ -117,13 +124,13 @@ LogicalResult lowerSoftmax(Op &op) {
   Value max = e.reduce(x, axisList, e.splat(axes.kept, lowestValue(e, element, false)),
                        [](Body &s, ValueRange v) { return s.max(v[1], v[0]); });
   if (op.node.op == "LogSoftmax") {
-    Value total = axes.sum(x, {max}, [](Body &s, ValueRange v) { return s.op<math::ExpOp>(s.sub(v[0], v[1])); });
+    Value total = axes.sum(x, {max}, expBelowMax);
     Value log = e.map(element, {total}, [](Body &s, ValueRange v) { return s.op<math::LogOp>(v[0]); });
     op.result(axes.apply({x}, {max, log}, {}, [](Body &s, ValueRange v) { return s.sub(s.sub(v[0], v[1]), v[2]); }),
               op.type());
     return success();
   }
-  Value exp = axes.apply({x}, {max}, {}, [](Body &s, ValueRange v) { return s.op<math::ExpOp>(s.sub(v[0], v[1])); });
+  Value exp = axes.apply({x}, {max}, {}, expBelowMax);
   Value total = axes.sum(exp, {}, [](Body &, ValueRange v) { return v[0]; });
   op.result(axes.apply({exp}, {total}, {}, [](Body &s, ValueRange v) { return s.div(v[0], v[1]); }), op.type());
   return success();

@@ -63,6 +63,7 @@ static std::string instantiate(llvm::StringRef text, unsigned width) {
     else if (word == "TWO") result += constant(width, "2.0");
     else if (word == "THREE") result += constant(width, "3.0");
     else if (word == "HALF") result += constant(width, "0.5");
+    else if (word == "ZERO") result += constant(width, "0.0");
     else if (word == "ROOT") result += constant(width, "1.41421354");
     else if (word == "TENTH") result += constant(width, "-0.1");
     else if (word == "THIRD") result += constant(width, "0.3125");

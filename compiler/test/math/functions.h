@@ -38,6 +38,10 @@
   UNARY(cube, "%e = arith.constant THREE : T %y = math.powf %x, %e : T", x * x * x, 1.5)     \
   UNARY(powhalf, "%e = arith.constant HALF : T %y = math.powf %x, %e : T", pow(x, 0.5), 0.5) \
   UNARY(powthird, "%e = arith.constant THIRD : T %y = math.powf %x, %e : T", pow(x, 0.3125), 1.5) \
+  UNARY(expdown,                                                                             \
+        "%o = arith.constant ZERO : T %m = arith.minimumf %x, %o : T "                       \
+        "%y = math.exp %m {xcut.not_positive} : T",                                          \
+        exp(x > 0 ? 0 : x), 1.0)                                                             \
   UNARY(bythree, "%e = arith.constant THREE : T %y = arith.divf %x, %e : T", x / 3, 0.500001)    \
   UNARY(byroot, "%e = arith.constant ROOT : T %y = arith.divf %x, %e : T", x / (double)1.41421354f, 0.500001) \
   UNARY(bytenth, "%e = arith.constant TENTH : T %y = arith.divf %x, %e : T", x / (double)-0.1f, 0.500001)
