@@ -491,8 +491,8 @@ void ContractionGenerator::emitTile(const PanelRun &run, unsigned rows, Value xV
   }
   reduce(0, here[a], here[b], run, rows, acc);
 
-  bool functions = llvm::any_of(
-      step.epilogues, [&](const Epilogue &epilogue) { return callsFunction(epilogue.op, k.target); });
+  bool functions =
+      llvm::any_of(step.epilogues, [&](const Epilogue &epilogue) { return callsFunction(epilogue.op, k.target); });
   if (functions && acc.size() > 1) {
     storeByLoop(panels, rows, acc, here);
     return;

@@ -36,6 +36,8 @@ class GenericGenerator {
   Size size(int64_t value) { return getAffineConstantExpr(value, context); }
   bool bodiesVectorize();
   void arrangeLoops();
+  bool chooseTransposition();
+  void emitTransposed(const Position &at, unsigned lanes);
   int scoreAsVector(unsigned loop);
   bool gathers(unsigned loop);
   int reductionInLanes(int64_t shortest);
@@ -67,6 +69,7 @@ class GenericGenerator {
   int vectorLoop = -1;       // walked in vectors
   int rowLoop = -1;          // several values at once
   bool lanesReduce = false;  // the vector loop is a reduction
+  bool transposes = false;   // rows of the input become columns
   unsigned rowsAtOnce = 1;
   std::optional<Combiner> combiner;
 };
@@ -183,6 +186,7 @@ void GenericGenerator::arrangeLoops() {
     if (!space.loops[i].reduction) parallelLoops = i + 1;
     if (vectorLoop >= 0 && llvm::is_contained(space.loops[i].members, vectorMembers.back())) vectorLoop = i;
   }
+  if (chooseTransposition()) return;
   // Windows: several neighbours at once along the innermost loop that is not walked in vectors.
   bool window = parallelLoops < space.loops.size() && !lanesReduce;
   if (window && vectorLoop >= 0 && parallelLoops >= 2 && bodiesVectorize()) {
@@ -199,6 +203,54 @@ void GenericGenerator::arrangeLoops() {
         }
     }
   }
+}
+
+// A copy whose input lies side by side along another loop than its output: blocks of as many vectors as lanes are
+// loaded along the one, transposed in registers and stored along the other.
+bool GenericGenerator::chooseTransposition() {
+  unsigned lanes = k.target.lanes();
+  if (vectorLoop < 0 || lanes == 1 || k.target.vectorGroup > 1 || parallelLoops < space.loops.size()) return false;
+  if (!step.epilogues.empty() || step.nest.inputs.size() != 1 || step.outputs.size() != 1 || readsInit()) return false;
+  if (step.nest.op && !llvm::hasSingleElement(step.nest.op->getRegion(0).front())) return false;
+  Operand *input = space.find(Operand::Input, 0), *output = space.find(Operand::Output, 0);
+  if (input->splat || input->packed || input->element != output->element || !input->element.isF32()) return false;
+  if (!isConstant(output->strides[vectorLoop], 1) || isConstant(input->strides[vectorLoop], 0)) return false;
+  for (unsigned loop = 0; loop < parallelLoops; ++loop) {
+    auto extent = constantOf(space.loops[loop].extent);
+    if (static_cast<int>(loop) == vectorLoop || !isConstant(input->strides[loop], 1) || extent.value_or(lanes) < lanes)
+      continue;
+    rowLoop = loop;
+    rowsAtOnce = lanes;
+    transposes = true;
+    return true;
+  }
+  return false;
+}
+
+// Interleaving the upper half of the vectors with the lower moves one bit of the row to the lane and one back.
+void GenericGenerator::emitTransposed(const Position &at, unsigned lanes) {
+  auto number = [&](Operand *operand) { return operand - space.operands.data(); };
+  Operand *input = space.find(Operand::Input, 0), *output = space.find(Operand::Output, 0);
+  auto from = [&](unsigned i) {
+    return k.advance(at.pointers[number(input)], input->element, input->strides[vectorLoop], k.c(i));
+  };
+  SmallVector<Value> block;
+  for (unsigned i = 0; i < lanes; ++i) block.push_back(k.load(from(i), input->element, lanes, size(1)));
+  SmallVector<int64_t> low, high;
+  for (unsigned i = 0; i < lanes / 2; ++i) {
+    low.append({i, i + lanes});
+    high.append({i + lanes / 2, i + lanes / 2 + lanes});
+  }
+  for (unsigned round = 1; round < lanes; round *= 2) {
+    SmallVector<Value> next;
+    for (unsigned i = 0; i < lanes / 2; ++i)
+      for (ArrayRef<int64_t> mask : {ArrayRef(low), ArrayRef(high)})
+        next.push_back(vector::ShuffleOp::create(k.b, k.loc, block[i], block[i + lanes / 2], mask));
+    block = next;
+  }
+  for (unsigned i = 0; i < lanes; ++i)
+    k.store(block[i], k.advance(at.pointers[number(output)], output->element, output->strides[rowLoop], k.c(i)),
+            output->element, lanes, size(1));
 }
 
 GenericGenerator::Position GenericGenerator::enter(const Position &at, unsigned loop, Value value) {
@@ -283,6 +335,7 @@ KernelChoice GenericGenerator::describe() const {
   walk.rowLoop = rowLoop;
   walk.lanesReduce = lanesReduce;
   walk.rowsAtOnce = rowsAtOnce;
+  walk.transposes = transposes;
   if (vectorLoop >= 0) walk.lanes = lanesReduce ? k.target.lanes() : lanesAtOnce();
   return describeWalk(step, space, walk, k.target);
 }
@@ -484,6 +537,10 @@ bool GenericGenerator::readsInit() const {
 void GenericGenerator::emitTile(const Position &at, unsigned lanes, unsigned rows) {
   if (lanesReduce) {
     storeTile(at, applied(at, reduceInLanes(at), 1, 0), 1, 0);
+    return;
+  }
+  if (transposes && rows == lanes) {
+    emitTransposed(at, lanes);
     return;
   }
   SmallVector<Value> values;

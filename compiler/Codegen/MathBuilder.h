@@ -127,7 +127,7 @@ class MathBuilder {
   const TargetDescription &target;
 
  private:
-    Value constant(mlir::TypedAttr scalar, mlir::Type resultType) {
+  Value constant(mlir::TypedAttr scalar, mlir::Type resultType) {
     auto shaped = mlir::dyn_cast<mlir::ShapedType>(resultType);
     mlir::TypedAttr value =
         shaped ? mlir::TypedAttr(mlir::DenseElementsAttr::get(shaped, mlir::Attribute(scalar))) : scalar;

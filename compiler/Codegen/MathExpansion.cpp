@@ -128,7 +128,8 @@ struct DivideByConstantPattern : MathPattern<arith::DivFOp> {
     if (!scalar) return rewriter.notifyMatchFailure(op, "no constant");
     double divisor = scalar.getValueAsDouble(), reciprocal = 1 / divisor;
     int exponent = 0;
-    if (!(std::fabs(divisor) > 0x1p-100 && std::fabs(divisor) < 0x1p100) || std::fabs(std::frexp(divisor, &exponent)) == 0.5)
+    if (!(std::fabs(divisor) > 0x1p-100 && std::fabs(divisor) < 0x1p100) ||
+        std::fabs(std::frexp(divisor, &exponent)) == 0.5)
       return rewriter.notifyMatchFailure(op, "the reciprocal is exact, or not a normal number in two parts");
     float high = static_cast<float>(reciprocal);
     if (std::fabs(high) > std::fabs(reciprocal)) high = std::nextafter(high, 0.0f);
@@ -289,20 +290,20 @@ static Value expandRsqrt(MathBuilder &m, Value x) { return m.div(m.f(1), m.sqrt(
 
 void populateMathExpansionPatterns(RewritePatternSet &patterns, const TargetDescription &target) {
   MLIRContext *context = patterns.getContext();
-  patterns.add<ExpPattern, UnaryPattern<math::Exp2Op, expandExp2>,
-               UnaryPattern<math::ExpM1Op, expandExpm1>, UnaryPattern<math::LogOp, expandLog>,
-               UnaryPattern<math::Log2Op, expandLog2>, UnaryPattern<math::Log10Op, expandLog10>,
-               UnaryPattern<math::Log1pOp, expandLog1p>, UnaryPattern<math::TanhOp, expandTanh>,
-               UnaryPattern<math::SinhOp, expandSinh>, UnaryPattern<math::CoshOp, expandCosh>,
-               UnaryPattern<math::AsinhOp, expandAsinh>, UnaryPattern<math::AcoshOp, expandAcosh>,
-               UnaryPattern<math::AtanhOp, expandAtanh>, UnaryPattern<math::SinOp, expandSin>,
-               UnaryPattern<math::CosOp, expandCos>, UnaryPattern<math::TanOp, expandTan>,
-               UnaryPattern<math::AsinOp, expandAsin>, UnaryPattern<math::AcosOp, expandAcos>,
-               UnaryPattern<math::AtanOp, expandAtan>, UnaryPattern<math::ErfOp, expandErf>,
-               UnaryPattern<math::ErfcOp, expandErfc>, UnaryPattern<math::CbrtOp, expandCbrt>,
-               UnaryPattern<math::RsqrtOp, expandRsqrt>, BinaryPattern<math::PowFOp, expandPow>,
-               BinaryPattern<math::Atan2Op, expandAtan2>, RoundingPattern<math::RoundOp, expandRound>, SincosPattern,
-               FmaPattern, DivideByConstantPattern, ClampPattern, FloatIntPowerPattern, IntPowerPattern, ClassPattern<math::IsNaNOp, Class::nan>,
+  patterns.add<ExpPattern, UnaryPattern<math::Exp2Op, expandExp2>, UnaryPattern<math::ExpM1Op, expandExpm1>,
+               UnaryPattern<math::LogOp, expandLog>, UnaryPattern<math::Log2Op, expandLog2>,
+               UnaryPattern<math::Log10Op, expandLog10>, UnaryPattern<math::Log1pOp, expandLog1p>,
+               UnaryPattern<math::TanhOp, expandTanh>, UnaryPattern<math::SinhOp, expandSinh>,
+               UnaryPattern<math::CoshOp, expandCosh>, UnaryPattern<math::AsinhOp, expandAsinh>,
+               UnaryPattern<math::AcoshOp, expandAcosh>, UnaryPattern<math::AtanhOp, expandAtanh>,
+               UnaryPattern<math::SinOp, expandSin>, UnaryPattern<math::CosOp, expandCos>,
+               UnaryPattern<math::TanOp, expandTan>, UnaryPattern<math::AsinOp, expandAsin>,
+               UnaryPattern<math::AcosOp, expandAcos>, UnaryPattern<math::AtanOp, expandAtan>,
+               UnaryPattern<math::ErfOp, expandErf>, UnaryPattern<math::ErfcOp, expandErfc>,
+               UnaryPattern<math::CbrtOp, expandCbrt>, UnaryPattern<math::RsqrtOp, expandRsqrt>,
+               BinaryPattern<math::PowFOp, expandPow>, BinaryPattern<math::Atan2Op, expandAtan2>,
+               RoundingPattern<math::RoundOp, expandRound>, SincosPattern, FmaPattern, DivideByConstantPattern,
+               ClampPattern, FloatIntPowerPattern, IntPowerPattern, ClassPattern<math::IsNaNOp, Class::nan>,
                ClassPattern<math::IsInfOp, Class::infinite>, ClassPattern<math::IsFiniteOp, Class::finite>,
                ClassPattern<math::IsNormalOp, Class::normal>>(context, target);
   if (!target.hasRounding)

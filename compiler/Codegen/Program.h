@@ -30,7 +30,8 @@ struct KernelInfo {
 // How one kernel, or one stage of a chain, is computed.
 struct KernelChoice {
   std::string name;       // of the model node
-  std::string algorithm;  // "direct", "winograd F(4x4)", "winograd input", "windows", "loop", "reduction", "border"
+  std::string algorithm;  // "direct", "winograd F(4x4)", "winograd input", "windows", "loop", "transpose", "reduction",
+                          // "border"
   unsigned tileRows = 0;  // register tile, or neighbouring results at once; 0: none
   unsigned tileVectors = 0;
   int64_t panelColumns = 0;  // columns of a panel of weights; 0: none

@@ -50,7 +50,7 @@ class WalkCost {
     }
     if (walk.vectorLoop >= 0) {
       Size stride = operand.strides[walk.vectorLoop];
-      if (!isConstant(stride, 0) && !isConstant(stride, 1)) count *= walk.lanes;  // one by one
+      if (!isConstant(stride, 0) && !isConstant(stride, 1) && !walk.transposes) count *= walk.lanes;  // one by one
     }
     bool shared = walk.rowLoop >= 0 && isConstant(operand.strides[walk.rowLoop], 0);
     return shared ? count / walk.rowsAtOnce : count;
@@ -70,7 +70,7 @@ KernelChoice describeWalk(const Step &step, const LoopSpace &space, VectorWalk w
   bool reduces = walk.parallelLoops < loops;
   KernelChoice choice;
   choice.name = step.name;
-  choice.algorithm = walk.rowLoop >= 0 ? "windows" : reduces ? "reduction" : "loop";
+  choice.algorithm = walk.transposes ? "transpose" : walk.rowLoop >= 0 ? "windows" : reduces ? "reduction" : "loop";
   choice.lanes = walk.lanes;
   choice.tileRows = walk.rowLoop >= 0 ? walk.rowsAtOnce : 0;
 
@@ -90,6 +90,7 @@ KernelChoice describeWalk(const Step &step, const LoopSpace &space, VectorWalk w
     else if (operand.role == Operand::Output) once.stores += cost.accesses(operand);
     else if (operand.role == Operand::EpilogueInput || reduces) once.loads += cost.accesses(operand);
   }
+  if (walk.transposes) once.operations += llvm::Log2_32(std::max(1u, walk.lanes));
   if (walk.lanesReduce) once.operations += 2 * llvm::Log2_32_Ceil(std::max(1u, walk.lanes));
   if (!reduces) {
     inside.operations += once.operations;

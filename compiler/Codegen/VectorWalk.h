@@ -11,6 +11,7 @@ struct VectorWalk {
   int vectorLoop = -1;         // walked in vectors of `lanes`
   int rowLoop = -1;            // `rowsAtOnce` neighbouring results at once
   bool lanesReduce = false;    // the vector loop is a reduction
+  bool transposes = false;     // blocks of rows, whose values lie side by side, become columns in registers
   unsigned rowsAtOnce = 1, lanes = 1;
 };
 

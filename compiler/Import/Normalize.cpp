@@ -132,8 +132,8 @@ LogicalResult lowerSoftmax(Op &op) {
   }
   Value exp = axes.apply({x}, {max}, {}, expBelowMax);
   Value total = axes.sum(exp, {}, [](Body &, ValueRange v) { return v[0]; });
-  // One division a row; the sum is at least 1. The product rounds once more than a quotient would: by half a unit in the
-  // last place, beside one of each exponential and one of each addition of the sum.
+  // One division a row; the sum is at least 1. The product rounds once more than a quotient would: by half a unit in
+  // the last place, beside one of each exponential and one of each addition of the sum.
   Value share = e.map(element, {total}, [](Body &s, ValueRange v) { return s.div(s.like(v[0], 1), v[0]); });
   op.result(axes.apply({exp}, {share}, {}, [](Body &s, ValueRange v) { return s.mul(v[0], v[1]); }), op.type());
   return success();

@@ -130,5 +130,14 @@ def matmul_epilogues(cases: Family) -> None:
         y = elementwise(f, "add", y, f.const([5, 1]))
         f.output(clip(f, expand(f, y, [[0], [1], [2, 3]], [Dim(3), Dim(5), Dim(43), Dim(1)]), -1, 1))
 
-    for build in (residual, row_and_column, twice, transposed, chain, two_products, behind_reshape, behind_two_reshapes):
+    for build in (
+        residual,
+        row_and_column,
+        twice,
+        transposed,
+        chain,
+        two_products,
+        behind_reshape,
+        behind_two_reshapes,
+    ):
         cases.add(f"epilogue_{build.__name__}", build)

@@ -30,6 +30,7 @@ def movement(cases: Family) -> None:
     for shape, order in [
         ([5, 17], [1, 0]), ([33, 16], [1, 0]), ([3, 5, 7], [2, 1, 0]), ([2, 7, 5, 9], [0, 2, 3, 1]), ([2, 5, 9, 7], [0, 3, 1, 2]),
         ([4, 3, 6], [1, 0, 2]), ([2, 3, 4, 5, 6], [4, 2, 0, 3, 1]), ([1, 7, 1, 3], [3, 2, 1, 0]), ([0, 3], [1, 0]),
+        ([64, 48], [1, 0]), ([37, 19], [1, 0]), ([2, 35, 3, 18], [0, 2, 3, 1]), ([8, 8], [1, 0]), ([4, 127], [1, 0]),
     ]:  # fmt: skip
         name = f"transpose_{'x'.join(map(str, shape))}_{''.join(map(str, order))}"
         cases.add(name, lambda f, s=shape, o=order: f.output(transpose(f, f.arg(s), o)))
