@@ -137,6 +137,7 @@ Value Body::toIndex(Value v) {
   return isUnsigned ? op<arith::IndexCastUIOp>(b.getIndexType(), v) : op<arith::IndexCastOp>(b.getIndexType(), v);
 }
 Value Body::fromIndex(Value v, Type type) { return op<arith::IndexCastOp>(type, v); }
+Value Body::toFloat(Value index) { return op<arith::SIToFPOp>(b.getF32Type(), fromIndex(index, b.getI32Type())); }
 
 Value Body::wrapIndex(Value index, Value size) {
   Body s{b, loc, false};

@@ -69,6 +69,7 @@ struct Body {
   Value cast(Value v, ElementType from, ElementType to);
   Value toIndex(Value v);  // from an integer, sign-extended
   Value fromIndex(Value v, Type type);
+  Value toFloat(Value index);  // f32
   // An index that may be negative (counts from the end) brought into 0 ... size-1.
   Value wrapIndex(Value index, Value size);
 };

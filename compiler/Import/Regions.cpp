@@ -8,16 +8,12 @@ using utils::IteratorType;
 
 namespace {
 
-Value toFloat(Body &s, Value index) {
-  return s.op<arith::SIToFPOp>(s.b.getF32Type(), s.fromIndex(index, s.b.getI32Type()));
-}
-
 // One axis of an interpolation: the two neighbours, in range, their weights, and whether each counts.
 struct Neighbours {
   Value index[2], weight[2], inside[2];
 
   Neighbours(Body &s, Value c, Value size) {
-    Value f = toFloat(s, size), zero = s.like(c, 0), one = s.like(c, 1);
+    Value f = s.toFloat(size), zero = s.like(c, 0), one = s.like(c, 1);
     // Far positions are brought near first, so that the conversion to an integer is defined.
     Value near = s.select(s.gt(c, s.like(c, -2)), c, s.like(c, -2));
     near = s.select(s.lt(near, s.add(f, one)), near, s.add(f, one));
@@ -71,10 +67,10 @@ LogicalResult lowerRoiAlign(Op &op) {
           Value start = edge(1 - a), length = s.sub(edge(3 - a), start), one = s.like(start, 1);
           if (!halfPixel) length = s.select(s.lt(length, one), one, length);
           Value bin = s.div(length, s.like(length, bins[a]));
-          Value inBin = s.div(s.mul(s.add(toFloat(s, s.iv(4 + a)), s.like(bin, 0.5)), bin), s.like(bin, ratio));
-          Value c = s.add(s.add(start, s.mul(toFloat(s, s.iv(2 + a)), bin)), inBin);
+          Value inBin = s.div(s.mul(s.add(s.toFloat(s.iv(4 + a)), s.like(bin, 0.5)), bin), s.like(bin, ratio));
+          Value c = s.add(s.add(start, s.mul(s.toFloat(s.iv(2 + a)), bin)), inBin);
           // A position more than one outside reads nothing, others are brought to the border.
-          Value size = toFloat(s, sizes[a]), zero = s.like(c, 0), last = s.sub(size, one);
+          Value size = s.toFloat(sizes[a]), zero = s.like(c, 0), last = s.sub(size, one);
           reaches = s.andi(reaches, s.andi(s.ge(c, s.like(c, -1)), s.le(c, size)));
           c = s.select(s.gt(c, zero), c, zero);
           c = s.select(s.lt(c, last), c, last);
@@ -145,7 +141,7 @@ LogicalResult lowerDeformConv(Op &op) {
                                        s.mul(s.iv(5 + a), s.index(window.dilations[a])));
                     Value which = s.add(s.mul(place, s.index(2)), s.index(a));
                     Value shift = extract(s, shifts, {s.iv(0), which, s.iv(2), s.iv(3)});
-                    axes.emplace_back(s, s.add(toFloat(s, grid), shift), sizes[a]);
+                    axes.emplace_back(s, s.add(s.toFloat(grid), shift), sizes[a]);
                   }
                   Value total;
                   for (int i = 0; i < 2; ++i)

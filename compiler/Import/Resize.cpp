@@ -30,9 +30,6 @@ Value f32Of(Emitter &e, OpFoldResult s) {
   if (Value v = dyn_cast<Value>(s)) return v;
   return arith::ConstantOp::create(e.b, e.loc, cast<TypedAttr>(cast<Attribute>(s)));
 }
-Value toFloat(Body &s, Value index) {
-  return s.op<arith::SIToFPOp>(s.b.getF32Type(), s.fromIndex(index, s.b.getI32Type()));
-}
 Value floorToIndex(Body &s, Value f) {
   return s.toIndex(s.op<arith::FPToSIOp>(s.b.getI32Type(), s.op<math::FloorOp>(f)));
 }
@@ -46,8 +43,8 @@ struct Coordinates {
   Coordinates(Emitter &e, const Axis &axis, const Settings &settings) : settings(settings) {
     Body s = e.body();
     inSize = e.index(axis.in);
-    in = toFloat(s, inSize);
-    out = toFloat(s, e.index(axis.out));
+    in = s.toFloat(inSize);
+    out = s.toFloat(e.index(axis.out));
     scale = f32Of(e, axis.scale);
     exactOut = s.mul(scale, in);
     if (settings.coordinates == "tf_crop_and_resize") {
@@ -58,7 +55,7 @@ struct Coordinates {
 
   // Where output position `at` reads, in the input's coordinates.
   Value original(Body &s, Value at) const {
-    Value x = toFloat(s, at), half = s.like(x, 0.5), one = s.like(x, 1), zero = s.like(x, 0);
+    Value x = s.toFloat(at), half = s.like(x, 0.5), one = s.like(x, 1), zero = s.like(x, 0);
     StringRef mode = settings.coordinates;
     if (mode == "asymmetric") return s.div(x, scale);
     Value centered = s.sub(s.div(s.add(x, half), scale), half);
@@ -123,7 +120,7 @@ LogicalResult interpolate(Op &op, Value &x, const Axis &axis, const Settings &se
   auto tap = [&](Body &s, Value at, Value k, Value &index) {
     Value c = coordinates.original(s, at);
     index = s.add(s.add(floorToIndex(s, c), s.index(1 - reach)), k);
-    Value distance = s.sub(toFloat(s, index), c);
+    Value distance = s.sub(s.toFloat(index), c);
     if (antialias) distance = s.mul(distance, filterScale);
     Value w = tapWeight(s, distance, settings);
     if (settings.excludeOutside) {
@@ -246,7 +243,7 @@ LogicalResult readAxes(Op &op, Settings &settings, SmallVector<Axis> &axes) {
   Value kept;
   if (sizes && policy != "stretch") {
     for (size_t i = 0; i < list.size(); ++i) {
-      Value ratio = s.div(toFloat(s, e.index(op.toIndex((*sizes)[i]))), toFloat(s, e.index(dims[list[i]])));
+      Value ratio = s.div(s.toFloat(e.index(op.toIndex((*sizes)[i]))), s.toFloat(e.index(dims[list[i]])));
       if (!kept) kept = ratio;
       else kept = s.select(policy == "not_larger" ? s.lt(ratio, kept) : s.gt(ratio, kept), ratio, kept);
     }
@@ -256,18 +253,18 @@ LogicalResult readAxes(Op &op, Settings &settings, SmallVector<Axis> &axes) {
     axis.dim = list[i];
     axis.in = dims[list[i]];
     if (sizes) {
-      Value in = toFloat(s, e.index(axis.in));
+      Value in = s.toFloat(e.index(axis.in));
       if (kept) {
         axis.scale = fold(kept);
         Value size = s.op<math::FloorOp>(s.add(s.mul(kept, in), s.constant(f32, 0.5)));
         axis.out = op.toIndex(fold(s.op<arith::FPToSIOp>(e.b.getI64Type(), size)));
       } else {
         axis.out = op.toIndex((*sizes)[i]);
-        axis.scale = fold(s.div(toFloat(s, e.index(axis.out)), in));
+        axis.scale = fold(s.div(s.toFloat(e.index(axis.out)), in));
       }
     } else {
       axis.scale = scales[i];
-      Value size = s.op<math::FloorOp>(s.mul(toFloat(s, e.index(axis.in)), f32Of(e, axis.scale)));
+      Value size = s.op<math::FloorOp>(s.mul(s.toFloat(e.index(axis.in)), f32Of(e, axis.scale)));
       axis.out = op.toIndex(fold(s.op<arith::FPToSIOp>(e.b.getI64Type(), size)));
     }
     if (declared) axis.out = (*declared)[axis.dim];

@@ -10,10 +10,6 @@ using utils::IteratorType;
 
 namespace {
 
-Value toFloat(Body &s, Value index) {
-  return s.op<arith::SIToFPOp>(s.b.getF32Type(), s.fromIndex(index, s.b.getI32Type()));
-}
-
 struct Sampler {
   std::string mode, padding;
   bool alignCorners;
@@ -87,7 +83,7 @@ LogicalResult lowerGridSample(Op &op) {
   Body outer = e.body();
   for (int64_t i = 0; i < spatial; ++i) {
     sizes.push_back(e.index(x[2 + i]));
-    floatSizes.push_back(toFloat(outer, sizes.back()));
+    floatSizes.push_back(outer.toFloat(sizes.back()));
   }
   op.result(e.produce(out, op.elementType(),
                       [&](Body &s, ValueRange iv) {
@@ -149,14 +145,14 @@ LogicalResult lowerAffineGrid(Op &op) {
   Value matrix = op.in(0);
   Body outer = e.body();
   SmallVector<Value> sizes;
-  for (int64_t i = 0; i < spatial; ++i) sizes.push_back(toFloat(outer, e.index(out[1 + i])));
+  for (int64_t i = 0; i < spatial; ++i) sizes.push_back(outer.toFloat(e.index(out[1 + i])));
   op.result(e.produce(out, op.elementType(),
                       [&](Body &s, ValueRange iv) {
                         Value row = iv.back(), total;
                         total = extract(s, matrix, {iv[0], row, s.index(spatial)});
                         for (int64_t k = 0; k < spatial; ++k) {
                           int64_t axis = spatial - 1 - k;  // column 0 is x, the last axis
-                          Value i = toFloat(s, iv[1 + axis]), one = s.like(i, 1), two = s.like(i, 2), c;
+                          Value i = s.toFloat(iv[1 + axis]), one = s.like(i, 1), two = s.like(i, 2), c;
                           if (align) {
                             Value steps = s.sub(sizes[axis], one);
                             steps = s.select(s.gt(steps, one), steps, one);
