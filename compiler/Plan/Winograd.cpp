@@ -20,7 +20,7 @@ namespace crosscut {
 namespace {
 
 // Time of so many multiply-adds, at the target's peak, has every byte to save by which weights grow.
-constexpr double leastSavedByByte = 6.4;
+constexpr double leastSavedByByte = 7;
 constexpr int64_t itemsWanted = 16;  // enough to share between threads; each has scratch memory of its own
 // A convolution of unknown height or width is taken to have this many rows and columns.
 constexpr int64_t assumedExtent = 32;
