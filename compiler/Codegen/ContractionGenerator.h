@@ -45,6 +45,7 @@ class ContractionGenerator {
                                            llvm::ArrayRef<mlir::Value> acc, mlir::Value from, mlir::Value to,
                                            unsigned unroll, bool lanewise);
   Size stridesOfB(unsigned loop, const PanelRun &run);
+  mlir::Value within(const Pointers &tileAt, const Operand &operand, mlir::Value row, mlir::Value offset);
   void storeVector(mlir::Value vector, mlir::Value row, mlir::Value offset, Lanes lanes, const Pointers &tileAt);
   void storeByLoop(const Panels &panels, unsigned rows, llvm::ArrayRef<mlir::Value> acc, const Pointers &tileAt);
   mlir::Value loopValue(unsigned member, mlir::Value row, mlir::Value column);
@@ -86,10 +87,10 @@ class ContractionGenerator {
   Pointers pointers;
   llvm::SmallVector<mlir::Value> loopValues;
   mlir::Value aPointer, bPointer, column;
-  mlir::Value prefetchBase,
-      prefetchFrom;       // what this tile fetches of the next panel: so many bytes behind this pointer
-  mlir::Value depthDone;  // steps of the reduction before the innermost loop
-  mlir::Value sums;       // a tile in memory, for epilogues by a loop
+  // What this tile fetches of the next panel: so many bytes (From) behind a pointer (Base).
+  mlir::Value prefetchBase, prefetchFrom;
+  mlir::Value depthDone;   // steps of the reduction before the innermost loop
+  mlir::Value tileMemory;  // on the stack, for epilogues by a loop
 };
 
 }  // namespace crosscut

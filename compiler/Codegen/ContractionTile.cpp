@@ -33,11 +33,6 @@ void ContractionGenerator::emitTile(const PanelRun &run, unsigned rows, Value xV
   Pointers here;
   for (Operand &operand : space.operands)
     if (!operand.splat) here[&operand] = k.advance(pointers[&operand], operand.element, operand.strides[x], xValue);
-  auto at = [&](const Operand &operand, unsigned row, unsigned vector) {
-    Value pointer = advanceRows(here[&operand], operand, k.c(row));
-    return k.advance(pointer, operand.element, operand.strides[columns], k.c(int64_t(vector) * panels.lanes));
-  };
-
   SmallVector<Value> acc(rows * panels.vectors);
   for (unsigned u = 0; u < panels.vectors; ++u) {
     Lanes lanes(panels.lanesOf(u), panels.columnsOf(u));
@@ -45,9 +40,10 @@ void ContractionGenerator::emitTile(const PanelRun &run, unsigned rows, Value xV
     for (unsigned row = 0; row < rows; ++row) {
       bool same = isConstant(init->strides[x], 0) && (y < 0 || isConstant(init->strides[y], 0));
       Value value = same && row ? shared : Value();
-      if (!value)
-        value =
-            k.broadcast(loadOperand(k, *init, init->splat ? Value() : at(*init, row, u), lanes, columns), lanes.count);
+      if (!value) {
+        Value at = init->splat ? Value() : within(here, *init, k.c(row), k.c(int64_t(u) * panels.lanes));
+        value = k.broadcast(loadOperand(k, *init, at, lanes, columns), lanes.count);
+      }
       shared = value;
       acc[row * panels.vectors + u] = value;
     }
@@ -75,12 +71,15 @@ void ContractionGenerator::emitTile(const PanelRun &run, unsigned rows, Value xV
                   {panels.lanesOf(u), panels.columnsOf(u)}, here);
 }
 
+// Address of an operand at a row of the tile, `offset` columns from the first.
+Value ContractionGenerator::within(const Pointers &tileAt, const Operand &operand, Value row, Value offset) {
+  Value pointer = advanceRows(tileAt.lookup(&operand), operand, row);
+  return k.advance(pointer, operand.element, operand.strides[columns], offset);
+}
+
 // Applies the epilogues to sums of a row of the tile, `offset` columns from the first, and stores the results.
 void ContractionGenerator::storeVector(Value vector, Value row, Value offset, Lanes lanes, const Pointers &tileAt) {
-  auto at = [&](const Operand &operand) {
-    Value pointer = advanceRows(tileAt.lookup(&operand), operand, row);
-    return k.advance(pointer, operand.element, operand.strides[columns], offset);
-  };
+  auto at = [&](const Operand &operand) { return within(tileAt, operand, row, offset); };
   Value first = k.add(column, offset);
   SmallVector<Value> values = applyEpilogues(k, step, space, {vector}, lanes, columns, at,
                                              [&](unsigned member) { return loopValue(member, row, first); });
@@ -94,9 +93,9 @@ void ContractionGenerator::storeByLoop(const Panels &panels, unsigned rows, Arra
   Type element = getElementTypeOrSelf(acc.front());
   Size dense = size(1);
   int64_t width = int64_t(panels.lanes) * panels.vectors;
-  if (!sums) sums = k.allocate(element, int64_t(tile.rows) * tile.vectors * k.target.lanes());
+  if (!tileMemory) tileMemory = k.allocate(element, int64_t(tile.rows) * tile.vectors * k.target.lanes());
   auto at = [&](Value row, Value offset) {
-    return k.advance(k.advance(sums, element, k.mul(row, k.c(width))), element, offset);
+    return k.advance(k.advance(tileMemory, element, k.mul(row, k.c(width))), element, offset);
   };
   for (unsigned row = 0; row < rows; ++row)
     for (unsigned u = 0; u < panels.vectors; ++u)

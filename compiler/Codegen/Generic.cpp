@@ -229,13 +229,12 @@ bool GenericGenerator::chooseTransposition() {
 
 // Interleaving the upper half of the vectors with the lower moves one bit of the row to the lane and one back.
 void GenericGenerator::emitTransposed(const Position &at, unsigned lanes) {
-  auto number = [&](Operand *operand) { return operand - space.operands.data(); };
-  Operand *input = space.find(Operand::Input, 0), *output = space.find(Operand::Output, 0);
-  auto from = [&](unsigned i) {
-    return k.advance(at.pointers[number(input)], input->element, input->strides[vectorLoop], k.c(i));
-  };
+  Operand *input = space.find(Operand::Input, 0);
   SmallVector<Value> block;
-  for (unsigned i = 0; i < lanes; ++i) block.push_back(k.load(from(i), input->element, lanes, size(1)));
+  for (unsigned i = 0; i < lanes; ++i) {
+    Value pointer = k.advance(pointerTo(*input, at, 0), input->element, input->strides[vectorLoop], k.c(i));
+    block.push_back(k.load(pointer, input->element, lanes, input->strides[rowLoop]));
+  }
   SmallVector<int64_t> low, high;
   for (unsigned i = 0; i < lanes / 2; ++i) {
     low.append({i, i + lanes});
@@ -248,9 +247,7 @@ void GenericGenerator::emitTransposed(const Position &at, unsigned lanes) {
         next.push_back(vector::ShuffleOp::create(k.b, k.loc, block[i], block[i + lanes / 2], mask));
     block = next;
   }
-  for (unsigned i = 0; i < lanes; ++i)
-    k.store(block[i], k.advance(at.pointers[number(output)], output->element, output->strides[rowLoop], k.c(i)),
-            output->element, lanes, size(1));
+  for (unsigned i = 0; i < lanes; ++i) storeTile(at, block[i], lanes, i);
 }
 
 GenericGenerator::Position GenericGenerator::enter(const Position &at, unsigned loop, Value value) {

@@ -15,6 +15,9 @@ namespace crosscut {
 
 namespace {
 
+using Unary = Value (*)(MathBuilder &, Value);
+using Binary = Value (*)(MathBuilder &, Value, Value);
+
 // A pattern with what they all need.
 template <typename Op>
 struct MathPattern : OpRewritePattern<Op> {
@@ -35,29 +38,28 @@ struct MathPattern : OpRewritePattern<Op> {
   static Value narrow(OpBuilder &builder, Location loc, Value value, Type type) {
     return value.getType() == type ? value : arith::TruncFOp::create(builder, loc, type, value);
   }
+  LogicalResult rewriteUnary(Op op, PatternRewriter &rewriter, Unary expand) const {
+    Type type = computeType(op->getResult(0).getType());
+    if (!type) return rewriter.notifyMatchFailure(op, "element type is not f32, f16 or bf16");
+    MathBuilder m(rewriter, op.getLoc(), type, target);
+    Value result = expand(m, widen(rewriter, op.getLoc(), op->getOperand(0), type));
+    rewriter.replaceOp(op, narrow(rewriter, op.getLoc(), result, op->getResult(0).getType()));
+    return success();
+  }
 };
-
-using Unary = Value (*)(MathBuilder &, Value);
-using Binary = Value (*)(MathBuilder &, Value, Value);
 
 template <typename Op, Unary expand>
 struct UnaryPattern : MathPattern<Op> {
   using MathPattern<Op>::MathPattern;
   LogicalResult matchAndRewrite(Op op, PatternRewriter &rewriter) const override {
-    Type type = this->computeType(op.getType());
-    if (!type) return rewriter.notifyMatchFailure(op, "element type is not f32, f16 or bf16");
-    MathBuilder m(rewriter, op.getLoc(), type, this->target);
-    Value result = expand(m, this->widen(rewriter, op.getLoc(), op.getOperand(), type));
-    rewriter.replaceOp(op, this->narrow(rewriter, op.getLoc(), result, op.getType()));
-    return success();
+    return this->rewriteUnary(op, rewriter, expand);
   }
 };
 
-struct ExpPattern : UnaryPattern<math::ExpOp, expandExp> {
-  using UnaryPattern::UnaryPattern;
+struct ExpPattern : MathPattern<math::ExpOp> {
+  using MathPattern::MathPattern;
   LogicalResult matchAndRewrite(math::ExpOp op, PatternRewriter &rewriter) const override {
-    if (!op->hasAttr("xcut.not_positive")) return UnaryPattern::matchAndRewrite(op, rewriter);
-    return UnaryPattern<math::ExpOp, expandExpNotPositive>(getContext(), target).matchAndRewrite(op, rewriter);
+    return rewriteUnary(op, rewriter, op->hasAttr("xcut.not_positive") ? expandExpNotPositive : expandExp);
   }
 };
 

@@ -30,15 +30,8 @@ void Planner::flush(Value value) {
 
 bool Planner::mayTakeEpilogue(linalg::GenericOp op) {
   if (op->getNumResults() != 1 || !op->hasOneUse() || placements.count(op->getResult(0))) return false;
-  auto user = dyn_cast<linalg::GenericOp>(*op->getUsers().begin());
-  if (!user || user->getBlock() != op->getBlock() || user.getNumReductionLoops() || user->getNumResults() != 1)
-    return false;
-  if (matchCopy(user) || matchFill(user)) return false;
-  // Gathers are scalar code: they would keep the reduction from being computed in vectors.
-  if (user.getBody()->walk([](tensor::ExtractOp) { return WalkResult::interrupt(); }).wasInterrupted()) return false;
   OpOperand &use = *op->getUses().begin();
-  if (!user.isDpsInput(&use) || !user.getMatchingIndexingMap(&use).isPermutation()) return false;
-  return user.getMatchingIndexingMap(user.getDpsInitOperand(0)).isPermutation();
+  return use.getOwner()->getBlock() == op->getBlock() && canBeEpilogue(use);
 }
 
 // Joins an elementwise operation to the reduction that makes one of its inputs.

@@ -4,6 +4,7 @@
 // elementwise producers are inlined into their consumers where that costs nothing: one consumer, and every element
 // computed once. Producers are kept out of contractions and windows, whose kernels want their operands in memory.
 #include "compiler/Plan/Plan.h"
+#include "compiler/Plan/Structure.h"
 #include "compiler/Support/Dump.h"
 
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
@@ -39,16 +40,13 @@ bool shouldFuse(OpOperand *operand) {
   return producer->hasOneUse() && consumer.getMatchingIndexingMap(operand).isPermutation();
 }
 
-// An elementwise operation on a contraction's result takes the shape that the contraction works on, so that it can
-// become its epilogue: a matrix product of three dimensions multiplies with two of them made one.
+// An elementwise operation on a reduction's result takes the shape that the reduction works on, so that it can become
+// its epilogue: a matrix product of three dimensions multiplies with two of them made one.
 bool shouldCollapse(OpOperand *operand) {
   auto expand = operand->get().getDefiningOp<tensor::ExpandShapeOp>();
-  auto consumer = dyn_cast<linalg::GenericOp>(operand->getOwner());
-  if (!expand || !consumer || !expand->hasOneUse() || !expand.getSrc().hasOneUse()) return false;
+  if (!expand || !expand->hasOneUse() || !expand.getSrc().hasOneUse()) return false;
   auto producer = expand.getSrc().getDefiningOp<linalg::GenericOp>();
-  if (!producer || !isReduction(producer) || isReduction(consumer)) return false;
-  return consumer->getNumResults() == 1 && !isCopyOrFill(consumer) && !hasExtract(consumer) &&
-         consumer.getMatchingIndexingMap(operand).isPermutation();
+  return producer && isReduction(producer) && canBeEpilogue(*operand);
 }
 
 }  // namespace

@@ -91,6 +91,16 @@ TypedAttr matchFill(linalg::GenericOp op) {
   return constant && !isa<ShapedType>(constant.getType()) ? constant.getValue() : TypedAttr();
 }
 
+bool canBeEpilogue(OpOperand &use) {
+  auto user = dyn_cast<linalg::GenericOp>(use.getOwner());
+  if (!user || user.getNumReductionLoops() || user->getNumResults() != 1 || matchCopy(user) || matchFill(user))
+    return false;
+  // Gathers are scalar code: they would keep the reduction from being computed in vectors.
+  if (user.getBody()->walk([](tensor::ExtractOp) { return WalkResult::interrupt(); }).wasInterrupted()) return false;
+  return user.isDpsInput(&use) && user.getMatchingIndexingMap(&use).isPermutation() &&
+         user.getMatchingIndexingMap(user.getDpsInitOperand(0)).isPermutation();
+}
+
 SmallVector<unsigned> preferredResultOrder(linalg::GenericOp op) {
   AffineMap map = op.getMatchingIndexingMap(op.getDpsInitOperand(0));
   SmallVector<unsigned> order;

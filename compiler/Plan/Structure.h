@@ -31,6 +31,9 @@ mlir::OpOperand *matchCopy(mlir::linalg::GenericOp op);
 // Every element of the only result is this constant.
 mlir::TypedAttr matchFill(mlir::linalg::GenericOp op);
 
+// Whether the reader of a reduction's result works element by element, so that it can do so on registers.
+bool canBeEpilogue(mlir::OpOperand &use);
+
 // The order of the result's dimensions in memory, outermost first, that the kernel of a contraction or window prefers
 // (channels last), and likewise of the first operand. Empty: no preference.
 llvm::SmallVector<unsigned> preferredResultOrder(mlir::linalg::GenericOp op);
