@@ -41,21 +41,11 @@ class ContractionGenerator {
   void emitTile(const PanelRun &run, unsigned rows, mlir::Value x);
   void reduce(unsigned at, mlir::Value a, mlir::Value bp, const PanelRun &run, unsigned rows,
               llvm::SmallVector<mlir::Value> &acc);
-  llvm::SmallVector<mlir::Value> innermost(mlir::Value a, mlir::Value bp, const PanelRun &run, unsigned rows,
-                                           llvm::ArrayRef<mlir::Value> acc, mlir::Value from, mlir::Value to,
-                                           unsigned unroll, bool lanewise);
   Size stridesOfB(unsigned loop, const PanelRun &run);
   mlir::Value within(const Pointers &tileAt, const Operand &operand, mlir::Value row, mlir::Value offset);
   void storeVector(mlir::Value vector, mlir::Value row, mlir::Value offset, Lanes lanes, const Pointers &tileAt);
   void storeByLoop(const Panels &panels, unsigned rows, llvm::ArrayRef<mlir::Value> acc, const Pointers &tileAt);
   mlir::Value loopValue(unsigned member, mlir::Value row, mlir::Value column);
-  bool hasManyRegisters() const { return k.target.vectorRegisters >= 32; }
-  // Whether LLVM must not load early for this step of the innermost loop, since the tile leaves no room. With many
-  // registers that is where several steps' values of the rows are loaded anew; else it pairs loads of two such groups.
-  bool isTight(unsigned rows, unsigned vectors, bool newGroup) const {
-    if (!hasManyRegisters()) return true;
-    return newGroup && rows * vectors + 2 * (rows + vectors) > k.target.vectorRegisters + 4;
-  }
   // Rows of a tile that lie in one turn of the row loop outside.
   unsigned rowsOfBand() const { return tile.rows / tile.bands; }
   mlir::Value advanceRows(mlir::Value pointer, const Operand &operand, mlir::Value row);

@@ -1,8 +1,7 @@
 // A register tile of a contraction: the sums, step by step, then what the epilogues make of them.
 #include "compiler/Codegen/BodyCost.h"
 #include "compiler/Codegen/ContractionGenerator.h"
-
-#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "compiler/Codegen/ProductLoop.h"
 
 using namespace mlir;
 
@@ -133,98 +132,21 @@ void ContractionGenerator::reduce(unsigned at, Value aPtr, Value bPtr, const Pan
     });
     return;
   }
-  bool isFloat = isa<FloatType>(a->element);
-  bool lanewise = isFloat && k.target.laneFma && run.panels.lanes > 1 && isConstant(a->strides[loop], 1);
-  unsigned vectors = run.panels.vectors, unroll = unrollFor(k.target, rows, vectors, lanewise);
-  auto count = constantOf(extent);
-  // Up to four turns in one, for the loop's own instructions.
-  unsigned most = lanewise && hasManyRegisters() ? 4 * unroll : unroll;
-  while (unroll < most && count && *count % (2 * unroll) == 0 && *count >= 4 * unroll) unroll *= 2;
-  if (count && *count < unroll) unroll = 1;
-  Value whole = k.sub(k.expand(extent), k.rem(k.expand(extent), k.c(unroll)));
-  if (count) whole = k.c(*count / unroll * unroll);
-  acc = innermost(aPtr, bPtr, run, rows, acc, k.c(0), whole, unroll, lanewise && unroll > 1);
-  if (unroll > 1 && !(count && *count % unroll == 0))
-    acc = innermost(aPtr, bPtr, run, rows, acc, whole, k.expand(extent), 1, false);
-}
-
-SmallVector<Value> ContractionGenerator::innermost(Value aPtr, Value bPtr, const PanelRun &run, unsigned rows,
-                                                   ArrayRef<Value> acc, Value from, Value to, unsigned unroll,
-                                                   bool lanewise) {
-  unsigned loop = reductions.back();
-  const Panels &panels = run.panels;
-  Size bStride = stridesOfB(loop, run);
-  Size columnStride = packed ? size(1) : b->strides[columns];
-  // Where the loop reads. As far into the tile's share of the next panel as the tile is done, it fetches that.
-  enum { A, B, Next, Walks };
-  struct Walk {
-    Value base;
-    Type element;
-    Size stride;  // elements a turn
-  } walks[Walks] = {{aPtr, a->element, a->strides[loop]}, {bPtr, b->element, bStride}, {}};
+  ProductLoop tileLoop;
+  tileLoop.panels = run.panels;
+  tileLoop.rows = rows;
+  tileLoop.a = aPtr, tileLoop.aElement = a->element, tileLoop.aSplat = a->splat, tileLoop.aStep = a->strides[loop];
+  auto rowAt = [&](Value first, unsigned row) { return advanceRows(first, *a, k.c(row)); };
+  tileLoop.rowAt = rowAt;
+  tileLoop.b = bPtr, tileLoop.bElement = b->element, tileLoop.bSplat = b->splat, tileLoop.bStep = bStride;
+  tileLoop.bColumn = packed ? size(1) : b->strides[columns];
   if (prefetchFrom) {
-    int64_t bytes = llvm::divideCeil(prefetchPerRow * rows, packedDepth);
-    Value start = k.add(prefetchFrom, k.mul(depthDone, k.c(bytes)));
-    walks[Next] = {k.bytesBehind(prefetchBase, start), k.b.getI8Type(), size(bytes)};
+    // As far into the tile's share of the next panel as the tile is done, the loop fetches that.
+    tileLoop.nextBytes = llvm::divideCeil(prefetchPerRow * rows, packedDepth);
+    Value start = k.add(prefetchFrom, k.mul(depthDone, k.c(tileLoop.nextBytes)));
+    tileLoop.next = k.bytesBehind(prefetchBase, start);
   }
-  auto advance = [&](unsigned walk, Value pointer, Value turns) {
-    const Walk &w = walks[walk];
-    return walk == Next ? k.bytesBehind(pointer, k.mul(turns, k.expand(w.stride)))
-                        : k.advance(pointer, w.element, w.stride, turns);
-  };
-  // On NEON, pointers go from turn to turn: LLVM would multiply to find them from the loop's number.
-  bool carries = k.target.laneFma;
-  SmallVector<Value> inits(acc);
-  for (unsigned walk = 0; walk < Walks; ++walk)
-    if (carries && walks[walk].base) inits.push_back(advance(walk, walks[walk].base, from));
-  SmallVector<Value> results = k.loop(from, to, k.c(unroll), inits, [&](Value iv, ArrayRef<Value> carried) {
-    SmallVector<Value> sums(carried.take_front(acc.size())), next;
-    carried = carried.drop_front(acc.size());
-    Value here[Walks];
-    for (unsigned walk = 0; walk < Walks; ++walk) {
-      if (!walks[walk].base) continue;
-      here[walk] = carries ? carried.consume_front() : advance(walk, walks[walk].base, iv);
-      if (carries) next.push_back(advance(walk, here[walk], k.c(unroll)));
-    }
-    if (prefetchFrom) k.prefetch(here[Next]);
-    constexpr unsigned lanesTogether = 4;
-    SmallVector<Value> together(rows);
-    for (unsigned step = 0; step < unroll; ++step) {
-      bool newGroup = step % lanesTogether == 0;
-      if (lanewise && step && isTight(rows, panels.vectors, newGroup)) k.keepLoadsApart();
-      if (lanewise && newGroup)
-        for (unsigned row = 0; row < rows; ++row) {
-          Value at = k.advance(advanceRows(here[A], *a, k.c(row)), a->element, size(1), k.c(step));
-          together[row] = k.load(at, a->element, lanesTogether, size(1));
-        }
-      SmallVector<Value> weightsHere;
-      Value bStep = b->splat ? Value() : k.advance(here[B], b->element, bStride, k.c(step));
-      for (unsigned u = 0; u < panels.vectors; ++u) {
-        Value at = b->splat ? Value() : k.advance(bStep, b->element, columnStride, k.c(int64_t(u) * panels.lanes));
-        Value loaded = at ? k.load(at, b->element, panels.lanesOf(u), columnStride) : k.constant(b->splat);
-        weightsHere.push_back(k.broadcast(loaded, panels.lanesOf(u)));
-      }
-      for (unsigned row = 0; row < rows; ++row) {
-        Value scalar;
-        if (lanewise) {
-          scalar = vector::ExtractOp::create(k.b, k.loc, together[row], int64_t(step % lanesTogether));
-        } else if (a->splat) {
-          scalar = k.constant(a->splat);
-        } else {
-          Value at = advanceRows(here[A], *a, k.c(row));
-          scalar = k.load(k.advance(at, a->element, a->strides[loop], k.c(step)), a->element, 1, size(0));
-        }
-        for (unsigned u = 0; u < panels.vectors; ++u) {
-          Value &sum = sums[row * panels.vectors + u];
-          sum = k.multiplyAdd(k.broadcast(scalar, panels.lanesOf(u)), weightsHere[u], sum, lanewise);
-        }
-      }
-    }
-    sums.append(next);
-    return sums;
-  });
-  results.resize(acc.size());
-  return results;
+  acc = addProducts(k, tileLoop, extent, acc);
 }
 
 }  // namespace crosscut
