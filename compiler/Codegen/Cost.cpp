@@ -14,6 +14,9 @@ namespace {
 
 // Cycles of starting a tile, and of a panel, beside their steps.
 constexpr double tileStart = 12, panelStart = 20;
+// Cycles that the first rows of a panel wait for its weights, when these come from beyond the first cache, and what a
+// byte of them costs each time when a panel does not stay there either.
+constexpr double panelLatency = 1000, secondCacheByte = 0.0025;
 
 // Sums of products, and the weights for them, that take `factor` times those of one point of the kernel. Most of the
 // time for the weights adds to that of the arithmetic: rows of a panel are read as fast as they are needed, not faster.
@@ -43,7 +46,7 @@ StepCost stepCost(const TargetDescription &target, unsigned rows, unsigned vecto
   double latency = target.fmaLatency;
   // All instructions of a step, with its share of the loop's counter and branch.
   double issued = rows * registers + loads + 3.0 / unroll;
-  if (target.foldsBroadcast) issued -= rows;  // loads that are part of a multiply-add
+  if (target.foldsBroadcast && vectors == 1) issued -= rows;  // loads that are part of a multiply-add
   double cycles = std::max({multiplyAdds, loads / 2, latency, issued / target.issueWidth});
   return {cycles, cycles + target.instructionWeight * issued + 0.4 / unroll};
 }
@@ -53,8 +56,13 @@ double contractionCost(const TargetDescription &target, const ContractionSize &s
   int64_t columns = size.columns.value_or(1 << 12), depth = size.depth.value_or(256);
   auto costOfTile = [&](unsigned height, const Panels &panels) {
     StepCost step = stepCost(target, height, panels.vectors, shareOf(target, panels.lastLanes));
-    return (what == CostOf::Rank ? step.rank : step.cycles) * depth + height * panels.vectors + tileStart;
+    double perStep = what == CostOf::Rank ? step.rank : step.cycles;
+    if (what == CostOf::Rank && depth * panels.width() * 4 > int64_t(target.l1Bytes / 2))
+      perStep += panels.width() * 4 * secondCacheByte;
+    return perStep * depth + height * panels.vectors + tileStart;
   };
+  double start = panelStart;
+  if (target.vectorBits && double(depth) * columns * 4 > target.l1Bytes) start += panelLatency;
   bool joined = tile.bands > 1;  // a tile takes whole rows of several bands
   int64_t whole = joined ? bands / tile.bands : rows / tile.rows * bands;
   unsigned rest = joined ? bands % tile.bands * rows : rows % tile.rows;
@@ -62,7 +70,7 @@ double contractionCost(const TargetDescription &target, const ContractionSize &s
   for (const Panels &panels : splitColumns(columns, tile, target, size.tails)) {
     double perPanel = double(whole) * costOfTile(tile.rows, panels);
     if (rest) perPanel += costOfTile(rest, panels) * (joined ? 1 : bands);
-    cost += panels.count * (perPanel + panelStart);
+    cost += panels.count * (perPanel + start);
   }
   return cost;
 }
@@ -72,12 +80,12 @@ double plainConvolutionCycles(const TargetDescription &target, const Convolution
 }
 
 WinogradCost winogradCost(const TargetDescription &target, const ConvolutionSize &size, unsigned outputs) {
-  double points = (outputs + 2) * (outputs + 2);
+  double side = (outputs - 1) * size.stride + 3, points = side * side;
   double tiles = double(size.batch) * llvm::divideCeil(size.height, outputs) * llvm::divideCeil(size.width, outputs);
   double lanes = target.lanes();
   // Loads, stores and one-dimensional transforms of twelve operations, four for the smaller tile; products are stored
   // once by the multiplication. What does not fit the registers is stored and loaded between the two directions.
-  double line = outputs == 4 ? 12 : 4, side = outputs + 2;
+  double line = outputs == 4 ? 12 : 4;
   if (!target.hasFma) line *= 1.7;
   double spills = target.vectorGroup > 1 || target.vectorRegisters < 32 ? 2 * points : points / 2;
   double in = 2 * points + 2 * side * line + spills;

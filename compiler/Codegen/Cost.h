@@ -29,6 +29,7 @@ double contractionCost(const TargetDescription &target, const ContractionSize &s
 
 struct ConvolutionSize {
   int64_t batch, height, width, channels, columns;  // of the result; input channels, output channels
+  unsigned stride;
 };
 
 // A 3x3 convolution as a plain sum of products, and by F(outputs x outputs, 3x3) with its transforms, whose input's

@@ -13,8 +13,9 @@ namespace {
 // Registers that a tile takes, at most. One is left spare: schedules that need all of them spill now and then.
 unsigned registersOf(const TargetDescription &target, unsigned rows, unsigned vectors) {
   unsigned used = rows * vectors + vectors;
-  if (target.laneFma) return used + rows;                      // several k of each row in a register
-  if (target.foldsBroadcast || target.scalarFma) return used;  // rows come from memory or scalar registers
+  if (target.laneFma) return used + rows;  // several k of each row in a register
+  // Rows come from scalar registers, or from memory as part of the only multiply-add that needs them.
+  if (target.scalarFma || (target.foldsBroadcast && vectors == 1)) return used;
   return used + 1;
 }
 

@@ -6,6 +6,7 @@
 // Tiles that reach beyond the image read its last row or column instead of what is not there, and write what is there.
 #include "compiler/Plan/Winograd.h"
 #include "compiler/Codegen/Kernels.h"
+#include "compiler/Codegen/ProductLoop.h"
 #include "compiler/Codegen/Tiles.h"
 #include "compiler/Codegen/WinogradTransform.h"
 
@@ -25,7 +26,7 @@ class WinogradGenerator {
         weights(weights),
         context(k.b.getContext()),
         space(step, context),
-        transform(k, form.outputs),
+        transform(k, form.outputs, form.stride),
         points(form.points()) {}
 
   Size runInput();
@@ -55,7 +56,7 @@ class WinogradGenerator {
   uint64_t packWeights();
   void emitPanels(Value panelFrom, Value panelTo, Value first, Value last, Value transformed, Value products);
   void emitProducts(const Panels &run, Value panelWeights, Value tiles, Value transformed, Value products);
-  void emitRegisterTile(const Panels &run, unsigned rows, Value a, Value b, Value to);
+  void emitRegisterTile(const Panels &run, unsigned rows, Value row, Value a, Value b, Value to);
   void emitOutputTile(const Panels &run, unsigned lanes, const TilePosition &at, Value from, Value column, bool ragged);
 
   KernelBuilder &k;
@@ -118,10 +119,10 @@ void WinogradGenerator::ifRagged(const TilePosition &at, llvm::function_ref<void
 
 // ---- Input ---------------------------------------------------------------------------------------------------------
 
-// The first channel of a tile.
+// The first channel of a tile, for the first point.
 Value WinogradGenerator::transformedAt(Value base, Value tile) {
   Value block = k.div(tile, k.c(form.interleaved)), place = k.rem(tile, k.c(form.interleaved));
-  return k.advance(base, f32, k.add(k.mul(block, k.c(form.transformedStride)), place));
+  return k.advance(base, f32, k.add(k.mul(block, k.c(extent(form.channels) * form.interleaved)), place));
 }
 
 // Tiles first to last; tile `origin` lies at `to`.
@@ -137,10 +138,13 @@ void WinogradGenerator::emitInputTile(const TilePosition &at, Value to, bool rag
   const Operand &input = *space.find(Operand::Input, 0);
   const Sizes &strides = input.access->strides;
   Value base = pointerAt(input, input.pointer, at);
-  // Offset of a row or column of the tile from its first one. There are two more than outputs.
-  auto offset = [&](unsigned loop, Value start, Value i) {
-    if (ragged && mayBeRagged(loop)) i = k.min(i, k.sub(k.add(k.expand(step.nest.extents[loop]), k.c(1)), start));
-    return k.mul(i, k.expand(strides[loop]));
+  // Offset of a row or column of the tile from its first one.
+  auto offset = [&](unsigned loop, unsigned window, Value start, Value i) {
+    if (ragged && mayBeRagged(loop)) {
+      Value outputsLeft = k.sub(k.expand(step.nest.extents[loop] + -1), start);
+      i = k.min(i, k.add(k.mul(outputsLeft, k.c(form.stride)), k.c(2)));
+    }
+    return k.mul(i, k.expand(strides[window]));
   };
   Size channelStride = strides[form.channels], apart = size(form.interleaved);
   forVectors(extent(form.channels), [&](Value channel, unsigned lanes) {
@@ -149,14 +153,15 @@ void WinogradGenerator::emitInputTile(const TilePosition &at, Value to, bool rag
     transformBothWays(
         points, lanes,
         [&](Value i, Value j) {
-          Value pointer = k.advance(k.advance(from, f32, offset(form.y, at.y, i)), f32, offset(form.x, at.x, j));
+          Value pointer = k.advance(from, f32, offset(form.y, form.ky, at.y, i));
+          pointer = k.advance(pointer, f32, offset(form.x, form.kx, at.x, j));
           return k.broadcast(k.load(pointer, f32, lanes, channelStride), lanes);
         },
         [&](ArrayRef<Value> values) { return transform.input(values); },
         [&](Value i, ArrayRef<Value> line) {
-          Value row = k.advance(there, f32, k.mul(i, k.c(points * extent(form.channels) * form.interleaved)));
+          Value row = k.advance(there, f32, k.mul(i, k.c(points * form.transformedStride)));
           for (unsigned j = 0; j < points; ++j)
-            k.store(line[j], k.advance(row, f32, k.c(j * extent(form.channels) * form.interleaved)), f32, lanes, apart);
+            k.store(line[j], k.advance(row, f32, k.c(j * form.transformedStride)), f32, lanes, apart);
         });
   });
 }
@@ -235,7 +240,7 @@ uint64_t WinogradGenerator::packWeights() {
               memcpy(&value, data + (start + y * stride(form.ky) + x * stride(form.kx)) * 4, 4);
               filter[y][x] = value;
             }
-          transformFilter(filter, form.outputs, transformed);
+          transformFilter(filter, form.outputs, form.stride, transformed);
           for (int64_t i = 0; i < matrices; ++i) {
             auto value = static_cast<float>(transformed[i]);
             memcpy(&packed[(before + (i * channels + channel) * width + column) * 4], &value, 4);
@@ -322,12 +327,10 @@ void WinogradGenerator::emitProducts(const Panels &run, Value panelWeights, Valu
                                      Value products) {
   unsigned rows = form.tileRows;
   k.loop(k.c(0), k.c(points * points), k.c(1), [&](Value point) {
-    Value a = k.advance(transformed, f32, k.mul(point, k.c(extent(form.channels) * form.interleaved)));
+    Value a = k.advance(transformed, f32, k.mul(point, k.c(form.transformedStride)));
     Value b = k.advance(panelWeights, f32, k.mul(point, k.c(extent(form.channels) * run.width())));
     Value to = k.advance(products, f32, k.mul(point, k.c(run.width())));
-    auto tileAt = [&](unsigned count, Value row) {
-      emitRegisterTile(run, count, transformedAt(a, row), b, k.advance(to, f32, k.mul(row, k.c(form.productsStride))));
-    };
+    auto tileAt = [&](unsigned count, Value row) { emitRegisterTile(run, count, row, a, b, to); };
     auto known = constantOf(winogradTiles(form, step.nest));
     unsigned rest = known ? *known % rows : 0;
     // Where the number of tiles is not known, what lies behind the last one is multiplied, too, and never read.
@@ -337,47 +340,25 @@ void WinogradGenerator::emitProducts(const Panels &run, Value panelWeights, Valu
   });
 }
 
-void WinogradGenerator::emitRegisterTile(const Panels &run, unsigned rows, Value a, Value b, Value to) {
+// `row`: the first tile's, in its group.
+void WinogradGenerator::emitRegisterTile(const Panels &run, unsigned rows, Value row, Value a, Value b, Value to) {
   int64_t depth = extent(form.channels);
-  bool lanewise = k.target.laneFma && run.lanes > 1 && form.interleaved == 1;
-  // Elements from channel to channel and from tile to tile.
-  int64_t apart = form.interleaved, rowStride = form.interleaved > 1 ? 1 : form.transformedStride;
-  int64_t unroll = std::min<int64_t>(unrollFor(k.target, rows, run.vectors, lanewise), depth);
-  if (lanewise && unroll < 4) unroll = 1;
+  int64_t rowStride = form.interleaved > 1 ? 1 : depth;
+  auto rowAt = [&](Value first, unsigned other) { return k.advance(first, f32, k.c(other * rowStride)); };
+  ProductLoop loop;
+  loop.panels = run;
+  loop.rows = rows;
+  loop.a = transformedAt(a, row), loop.aElement = f32, loop.aStep = size(form.interleaved), loop.rowAt = rowAt;
+  loop.b = b, loop.bElement = f32, loop.bStep = size(run.width()), loop.bColumn = size(1);
   SmallVector<Value> sums;
-  for (unsigned row = 0; row < rows; ++row)
+  for (unsigned i = 0; i < rows; ++i)
     for (unsigned u = 0; u < run.vectors; ++u)
       sums.push_back(k.broadcast(k.constant(k.b.getF32FloatAttr(0)), run.lanesOf(u)));
-  auto steps = [&](int64_t from, int64_t until, int64_t count) {
-    bool together = lanewise && count == 4;
-    sums = k.loop(k.c(from), k.c(until), k.c(count), sums, [&](Value channel, ArrayRef<Value> carried) {
-      SmallVector<Value> acc(carried), loaded;
-      Value aAt = k.advance(a, f32, k.mul(channel, k.c(apart))),
-            bAt = k.advance(b, f32, k.mul(channel, k.c(run.width())));
-      for (unsigned row = 0; together && row < rows; ++row)
-        loaded.push_back(k.load(k.advance(aAt, f32, k.c(row * rowStride)), f32, 4, size(1)));
-      for (int64_t i = 0; i < count; ++i) {
-        SmallVector<Value> weightsHere;
-        for (unsigned u = 0; u < run.vectors; ++u)
-          weightsHere.push_back(
-              k.load(k.advance(bAt, f32, k.c(i * run.width() + u * run.lanes)), f32, run.lanesOf(u), size(1)));
-        for (unsigned row = 0; row < rows; ++row) {
-          Value scalar = together ? vector::ExtractOp::create(k.b, k.loc, loaded[row], i).getResult()
-                                  : k.load(k.advance(aAt, f32, k.c(row * rowStride + i * apart)), f32, 1, size(0));
-          for (unsigned u = 0; u < run.vectors; ++u) {
-            Value &sum = acc[row * run.vectors + u];
-            sum = k.multiplyAdd(k.broadcast(scalar, run.lanesOf(u)), weightsHere[u], sum, together);
-          }
-        }
-      }
-      return acc;
-    });
-  };
-  steps(0, depth / unroll * unroll, unroll);
-  if (depth % unroll) steps(depth / unroll * unroll, depth, 1);
-  for (unsigned row = 0; row < rows; ++row)
+  sums = addProducts(k, loop, size(depth), sums);
+  to = k.advance(to, f32, k.mul(row, k.c(form.productsStride)));
+  for (unsigned i = 0; i < rows; ++i)
     for (unsigned u = 0; u < run.vectors; ++u)
-      k.store(sums[row * run.vectors + u], k.advance(to, f32, k.c(row * form.productsStride + u * run.lanes)), f32,
+      k.store(sums[i * run.vectors + u], k.advance(to, f32, k.c(i * form.productsStride + u * run.lanes)), f32,
               run.lanesOf(u), size(1));
 }
 
@@ -454,7 +435,7 @@ Size emitWinograd(KernelBuilder &k, const Step &step, WeightBlob &weights) {
   std::string side = std::to_string(form.outputs);
   KernelChoice choice;
   choice.name = step.name;
-  choice.algorithm = "winograd F(" + side + "x" + side + ")";
+  choice.algorithm = "winograd F(" + side + "x" + side + ")" + (form.stride == 2 ? ", stride 2" : "");
   choice.tileRows = form.tileRows;
   choice.tileVectors = form.tileVectors;
   choice.lanes = k.target.lanes();

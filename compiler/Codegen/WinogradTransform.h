@@ -1,10 +1,13 @@
 // The transforms of Winograd's minimal filtering F(m x m, 3x3) for m = 2 and 4: Y = A'[(G w G') * (B' d B)] A, with *
 // element by element (Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2015).
 //
-// The matrices follow from the points at which polynomials are evaluated: 0, 1, -1 and infinity for m = 2; 0,
-// sqrt(1/2), sqrt(2), their opposites and infinity for m = 4. Usual for m = 4 are 1 and 2 in the place of these roots,
-// at twice the rounding error: their powers up to the third differ more in size. As the product of the roots is 1, many
-// elements of B are the same.
+// With stride 2, m = 2, the five inputs of a line are two convolutions of stride 1: of those at even places with two
+// weights, F(2, 2) from three products, and of the two at odd places with one weight.
+//
+// With stride 1, the matrices follow from the points at which polynomials are evaluated: 0, 1, -1 and infinity for m =
+// 2; 0, sqrt(1/2), sqrt(2), their opposites and infinity for m = 4. Usual for m = 4 are 1 and 2 in the place of these
+// roots, at twice the rounding error: their powers up to the third differ more in size. As the product of the roots is
+// 1, many elements of B are the same.
 #pragma once
 
 #include "compiler/Codegen/KernelBuilder.h"
@@ -13,10 +16,10 @@ namespace crosscut {
 
 class WinogradTransform {
  public:
-  WinogradTransform(KernelBuilder &k, unsigned outputs) : k(k), outputs(outputs) {}
-  // B' d: m + 2 values to m + 2.
+  WinogradTransform(KernelBuilder &k, unsigned outputs, unsigned stride) : k(k), outputs(outputs), stride(stride) {}
+  // B' d: as many values as there are points.
   llvm::SmallVector<mlir::Value> input(llvm::ArrayRef<mlir::Value> d);
-  // A' p: m + 2 values to m.
+  // A' p: a value of each point to m.
   llvm::SmallVector<mlir::Value> output(llvm::ArrayRef<mlir::Value> p);
 
  private:
@@ -27,10 +30,10 @@ class WinogradTransform {
   mlir::Value splat(double value, mlir::Type type);
 
   KernelBuilder &k;
-  unsigned outputs;
+  unsigned outputs, stride;
 };
 
-// G w G' of one 3x3 filter, in double precision: `to` gets (outputs + 2)² values, row by row.
-void transformFilter(const double (&w)[3][3], unsigned outputs, double *to);
+// G w G' of one 3x3 filter, in double precision: `to` gets points² values, at most 36, row by row.
+void transformFilter(const double (&w)[3][3], unsigned outputs, unsigned stride, double *to);
 
 }  // namespace crosscut

@@ -86,12 +86,13 @@ struct Epilogue {
   std::vector<std::pair<mlir::Value, TensorRef>> captured;
 };
 
-// A 3x3 convolution of stride 1 by Winograd's minimal filtering F(m x m, 3x3): every tile of m x m outputs comes from
-// (m + 2)² products of matrices [tiles][input channels] x [input channels][columns], between a transformed input and
-// transformed weights (Winograd.h).
+// A 3x3 convolution by Winograd's minimal filtering F(m x m, 3x3): every tile of m x m outputs comes from points²
+// products of matrices [tiles][input channels] x [input channels][columns], between a transformed input and transformed
+// weights (Winograd.h).
 struct WinogradForm {
   unsigned outputs = 4;  // m
-  unsigned points() const { return outputs + 2; }
+  unsigned stride = 1;   // of the convolution: 1, or 2 with m = 2
+  unsigned points() const { return (outputs - 1) * stride + 3; }
 
   // Loops of the nest; without batch -1.
   int batch = -1;
@@ -106,11 +107,11 @@ struct WinogradForm {
   int64_t panelsPerItem = 1, blocks = 1, ranges = 1;
   int64_t items() const { return blocks * ranges; }
 
-  // Scratch memory. [tiles / interleaved][points²][channels][interleaved], of all tiles when `separate`, else of one
-  // group and once an item: the values that a row of a register tile reads lie side by side on targets that multiply by
-  // them one after the other. [tiles of a group][points²][columns of a panel], once an item. Items that run one after
-  // the other in one call of the kernel use the first one's. Strides from one outermost index to the next, and sizes of
-  // an item, in elements.
+  // Scratch memory. [points²][tiles / interleaved][channels][interleaved], of all tiles when `separate`, else of one
+  // group and once an item: what a product reads is in one piece, and the values that a row of a register tile reads
+  // lie side by side on targets that multiply by them one after the other. [tiles of a group][points²][columns of a
+  // panel], once an item. Items that run one after the other in one call of the kernel use the first one's. Strides
+  // from one outermost index to the next, and sizes of an item, in elements.
   TensorRef transformed, products;
   int64_t interleaved = 1;
   int64_t transformedStride = 0, productsStride = 0;

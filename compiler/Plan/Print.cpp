@@ -38,6 +38,7 @@ void printPlan(const FunctionPlan &plan, llvm::raw_ostream &out) {
     out << "\n";
     if (const auto &w = step.winograd) {
       out << "    winograd F(" << w->outputs << "x" << w->outputs << ",3x3)";
+      if (w->stride > 1) out << ", stride " << w->stride;
       if (step.kind == StepKind::WinogradInput) out << ", input's transform\n";
       else
         out << ", " << w->tilesAtOnce << " tiles at once in register tiles of " << w->tileRows << "x" << w->tileVectors

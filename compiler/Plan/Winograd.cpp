@@ -1,9 +1,9 @@
 // See Winograd.h.
 //
 // F(4x4, 3x3) multiplies 36 times for 16 outputs where the sum of products multiplies 144 times, F(2x2, 3x3) 16 times
-// for 4 outputs instead of 36. Against that stand the transforms, tiles that reach beyond the image, and weights that
-// take 4 and 1.8 times the memory: late layers of a network have many weights and few outputs, and the larger tile then
-// waits for memory. An estimate of cycles from the target's description weighs these.
+// for 4 outputs instead of 36, with stride 2 25 times. Against that stand the transforms, tiles that reach beyond the
+// image, and weights that take 4, 1.8 and 2.8 times the memory: late layers of a network have many weights and few
+// outputs, and the larger tile then waits for memory. An estimate of cycles from the target's description weighs these.
 #include "compiler/Plan/Winograd.h"
 
 #include "compiler/Codegen/Cost.h"
@@ -20,7 +20,7 @@ namespace crosscut {
 namespace {
 
 // Time of so many multiply-adds, at the target's peak, has every byte to save by which weights grow.
-constexpr double leastSavedByByte = 7;
+constexpr double leastSavedByByte = 3;
 constexpr int64_t itemsWanted = 16;  // enough to share between threads; each has scratch memory of its own
 // A convolution of unknown height or width is taken to have this many rows and columns.
 constexpr int64_t assumedExtent = 32;
@@ -29,7 +29,36 @@ constexpr double leastMultiplyAdds = 1e6;
 
 bool isF32(Type type) { return type.isF32(); }
 
-// The loops of a two-dimensional 3x3 convolution of stride and dilation 1 without groups.
+// The loops and stride of what an image's dimension is read with: output loop * stride + kernel loop.
+struct Window {
+  unsigned output, kernel;
+  int64_t stride;
+};
+std::optional<Window> matchWindow(AffineExpr expr, const Contraction &contraction) {
+  auto sum = dyn_cast<AffineBinaryOpExpr>(expr);
+  if (!sum || sum.getKind() != AffineExprKind::Add) return std::nullopt;
+  auto loopOf = [](AffineExpr term, int64_t &stride) -> std::optional<unsigned> {
+    stride = 1;
+    if (auto product = dyn_cast<AffineBinaryOpExpr>(term)) {
+      auto factor = dyn_cast<AffineConstantExpr>(product.getRHS());
+      if (product.getKind() != AffineExprKind::Mul || !factor) return std::nullopt;
+      stride = factor.getValue();
+      term = product.getLHS();
+    }
+    auto dim = dyn_cast<AffineDimExpr>(term);
+    return dim ? std::optional(dim.getPosition()) : std::nullopt;
+  };
+  int64_t stride, dilation;
+  auto output = loopOf(sum.getLHS(), stride), kernel = loopOf(sum.getRHS(), dilation);
+  if (!output || !kernel) return std::nullopt;
+  if (contraction.roles[*output] == LoopRole::Reduction) std::swap(output, kernel), std::swap(stride, dilation);
+  if (contraction.roles[*output] != LoopRole::Rows || contraction.roles[*kernel] != LoopRole::Reduction)
+    return std::nullopt;
+  if (dilation != 1) return std::nullopt;
+  return Window{*output, *kernel, stride};
+}
+
+// The loops of a two-dimensional 3x3 convolution of stride 1 or 2 and dilation 1 without groups.
 std::optional<WinogradForm> matchWinograd(const Step &step) {
   auto op = dyn_cast_or_null<linalg::GenericOp>(step.nest.op);
   if (!op || step.outputs.size() != 1) return std::nullopt;
@@ -45,7 +74,7 @@ std::optional<WinogradForm> matchWinograd(const Step &step) {
 
   WinogradForm form;
   AffineMap input = op.getMatchingIndexingMap(op.getDpsInputOperand(0));
-  llvm::SmallVector<std::pair<unsigned, unsigned>> windows;  // output loop, kernel loop
+  llvm::SmallVector<Window> windows;
   bool haveChannels = false, haveColumns = false;
   for (AffineExpr expr : input.getResults()) {
     if (auto dim = dyn_cast<AffineDimExpr>(expr)) {
@@ -55,15 +84,9 @@ std::optional<WinogradForm> matchWinograd(const Step &step) {
       else return std::nullopt;
       continue;
     }
-    auto sum = dyn_cast<AffineBinaryOpExpr>(expr);
-    if (!sum || sum.getKind() != AffineExprKind::Add) return std::nullopt;
-    auto first = dyn_cast<AffineDimExpr>(sum.getLHS()), second = dyn_cast<AffineDimExpr>(sum.getRHS());
-    if (!first || !second) return std::nullopt;
-    unsigned i = first.getPosition(), j = second.getPosition();
-    if (contraction->roles[i] == LoopRole::Reduction) std::swap(i, j);
-    if (contraction->roles[i] != LoopRole::Rows || contraction->roles[j] != LoopRole::Reduction) return std::nullopt;
-    if (!isConstant(nest.extents[j], 3)) return std::nullopt;
-    windows.push_back({i, j});
+    std::optional<Window> window = matchWindow(expr, *contraction);
+    if (!window || !isConstant(nest.extents[window->kernel], 3)) return std::nullopt;
+    windows.push_back(*window);
   }
   for (unsigned loop = 0; loop < contraction->roles.size(); ++loop)
     if (contraction->roles[loop] == LoopRole::Columns) {
@@ -72,8 +95,10 @@ std::optional<WinogradForm> matchWinograd(const Step &step) {
     }
   unsigned used = 2 + 2 * windows.size() + (form.batch >= 0);
   if (windows.size() != 2 || !haveChannels || !haveColumns || used != contraction->roles.size()) return std::nullopt;
-  std::tie(form.y, form.ky) = windows[0];
-  std::tie(form.x, form.kx) = windows[1];
+  if (windows[0].stride != windows[1].stride || windows[0].stride > 2) return std::nullopt;
+  form.stride = windows[0].stride;
+  form.y = windows[0].output, form.ky = windows[0].kernel;
+  form.x = windows[1].output, form.kx = windows[1].kernel;
 
   auto positive = [&](unsigned loop) { return constantOf(nest.extents[loop]).value_or(0) > 0; };
   if (!positive(form.channels) || !positive(form.columns)) return std::nullopt;
@@ -87,7 +112,7 @@ std::optional<WinogradForm> matchWinograd(const Step &step) {
   return form;
 }
 
-// An odd number of cache lines: the same element of neighbouring tiles never falls into one set of the cache.
+// An odd number of cache lines: the same element of neighbouring points or tiles never falls into one set of the cache.
 int64_t padded(int64_t elements, const TargetDescription &target) {
   int64_t line = std::max<int64_t>(1, target.lineBytes / 4);
   elements = llvm::alignTo(elements, line);
@@ -118,10 +143,10 @@ void choosePieces(WinogradForm &form, const Nest &nest, const PlanOptions &optio
   form.ranges = std::min(groups, std::max<int64_t>(1, itemsWanted / form.blocks));
 
   form.interleaved = target.scalarFma ? tile.rows : 1;
-  form.transformedStride = padded(matrices * channels * form.interleaved, target);
   form.productsStride = padded(matrices * panels.front().width(), target);
-  form.transformedPerItem =
-      form.transformedStride * llvm::divideCeil(form.separate ? *tiles : form.tilesAtOnce, form.interleaved);
+  int64_t tilesThere = llvm::alignTo(form.separate ? *tiles : form.tilesAtOnce, form.interleaved);
+  form.transformedStride = padded(tilesThere * channels, target);
+  form.transformedPerItem = form.transformedStride * matrices;
   form.productsPerItem = form.productsStride * form.tilesAtOnce;
 }
 
@@ -129,8 +154,12 @@ void choosePieces(WinogradForm &form, const Nest &nest, const PlanOptions &optio
 
 ConvolutionSize sizeOf(const WinogradForm &form, const Nest &nest) {
   auto extent = [&](unsigned loop) { return constantOf(nest.extents[loop]).value_or(assumedExtent); };
-  return {form.batch < 0 ? 1 : constantOf(nest.extents[form.batch]).value_or(1), extent(form.y), extent(form.x),
-          extent(form.channels), extent(form.columns)};
+  return {form.batch < 0 ? 1 : constantOf(nest.extents[form.batch]).value_or(1),
+          extent(form.y),
+          extent(form.x),
+          extent(form.channels),
+          extent(form.columns),
+          form.stride};
 }
 
 Size winogradTiles(const WinogradForm &form, const Nest &nest) {
@@ -145,24 +174,27 @@ std::optional<WinogradForm> chooseWinograd(const Step &step, const PlanOptions &
   const TargetDescription &target = options.target;
   const Nest &nest = step.nest;
   ConvolutionSize size = sizeOf(*form, nest);
-  double four = winogradCost(target, size, 4).cycles, two = winogradCost(target, size, 2).cycles;
-  bool preferFour = four <= two;
-  form->outputs = preferFour ? 4 : 2;
-  if (options.winograd == WinogradMode::Auto) {
-    // Microcontrollers have no room for larger weights and scratch memory; small networks shall not grow by them.
-    double work = 9.0 * size.batch * size.height * size.width * size.channels * size.columns;
-    bool small = (target.vectorBits == 0 && target.indexBits == 32) || work < leastMultiplyAdds;
-    if (small || options.favorMinPeakMemory) return std::nullopt;
-    double direct = plainConvolutionCycles(target, size);
-    auto pays = [&](unsigned outputs, double cycles) {
-      double grows = ((outputs + 2.0) * (outputs + 2.0) - 9) * size.channels * size.columns * sizeof(float);
-      double saved = (direct - cycles) * multiplyAddsPerCycle(target);
-      return cycles <= 0.9 * direct && saved >= grows * leastSavedByByte;
-    };
-    bool fourPays = pays(4, four), twoPays = pays(2, two);
-    if (!fourPays && !twoPays) return std::nullopt;
-    form->outputs = fourPays && (preferFour || !twoPays) ? 4 : 2;
+  bool automatic = options.winograd == WinogradMode::Auto;
+  // Microcontrollers have no room for larger weights and scratch memory; small networks shall not grow by them.
+  double work = 9.0 * size.batch * size.height * size.width * size.channels * size.columns;
+  bool small = (target.vectorBits == 0 && target.indexBits == 32) || work < leastMultiplyAdds;
+  if (automatic && (small || options.favorMinPeakMemory)) return std::nullopt;
+  double direct = plainConvolutionCycles(target, size);
+  double most = automatic ? 0 : -HUGE_VAL;  // of what a tile's size saves, less what its weights have to save
+  std::optional<unsigned> best;
+  for (unsigned outputs : {4, 2}) {
+    if (outputs * form->stride > 4) continue;
+    double cycles = winogradCost(target, size, outputs).cycles;
+    form->outputs = outputs;
+    double grows = (double(form->points()) * form->points() - 9) * size.channels * size.columns * sizeof(float);
+    double gain = (direct - cycles) * multiplyAddsPerCycle(target);
+    if (automatic) gain -= grows * leastSavedByByte;
+    if (gain <= most || (automatic && cycles > 0.9 * direct)) continue;
+    most = gain;
+    best = outputs;
   }
+  if (!best) return std::nullopt;
+  form->outputs = *best;
   choosePieces(*form, nest, options);
   return form;
 }

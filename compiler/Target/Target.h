@@ -48,7 +48,7 @@ struct TargetDescription {
                                  // AArch64, wasm, ARMv8-M); false for RVV, where LLVM makes conversions of them
   bool hasMinMaxNum = false;  // maxnumf, minnumf are instructions (AArch64, ARMv8, RISC-V F); else LLVM may call fmaxf
   bool avoidsVectorRtz = false;  // RVV: float to integer by lrint, as QEMU 7.2 aborts on vfcvt.rtz
-  unsigned maxTileRows = 16;     // more rows make the scheduler load so many values ahead that it spills
+  unsigned maxTileRows = 16;     // more make the scheduler load so far ahead that it spills, or evict each other
   unsigned spareRegisters = 1;   // vector registers that a tile must leave free for the scheduler not to spill
   unsigned issueWidth = 4;       // instructions started in a cycle, at most
   unsigned fmaLatency = 4, fmaPipes = 1;

@@ -155,8 +155,15 @@ def conv(f: Function, x: Value, w: Value, bias: Value | None = None, stride=1, d
     return contract(f, x, w, maps, sizes, init, named)
 
 
-def winograd_matrices(outputs: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A', G and B' of F(outputs, 3), from the points at which polynomials are evaluated (Toom and Cook)."""
+def winograd_matrices(outputs: int, stride: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A', G and B' of F(outputs, 3), from the points at which polynomials are evaluated (Toom and Cook).
+
+    With stride 2, of two outputs: the even inputs by F(2, 2) with points 0, 1 and infinity, the odd ones as they are.
+    """
+    if stride == 2:
+        g = np.array([[1, 0, 0], [1, 0, 1], [0, 0, 1], [0, 1, 0], [0, 1, 0]])
+        b = np.array([[1, 0, -1, 0, 0], [0, 0, 1, 0, 0], [0, 0, -1, 0, 1], [0, 1, 0, 0, 0], [0, 0, 0, 1, 0]])
+        return np.array([[1, 1, 0, 1, 0], [0, 1, 1, 0, 1]]), g, b
     points = {2: [0, 1, -1], 4: [0, 0.5**0.5, -(0.5**0.5), 2**0.5, -(2**0.5)]}[outputs]
     n = outputs + 2
     a, g, b = np.zeros([outputs, n]), np.zeros([n, 3]), np.zeros([n, n])
@@ -170,32 +177,35 @@ def winograd_matrices(outputs: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     return a, g, b
 
 
-def winograd_bound(x: np.ndarray, w: np.ndarray, outputs: int) -> np.ndarray:
+def winograd_bound(x: np.ndarray, w: np.ndarray, outputs: int, stride: int) -> np.ndarray:
     """How far Winograd's algorithm may be off: for x [n, c, h, w] and w [oc, c, 3, 3], by elements of the result.
 
     Each of the transforms, A' (sum U * V) A with U = G w G' and V = B' d B, is bound by itself with absolute values in it
     (as a sum of products is); a value passes at most 5 roundings in each of the four one-dimensional transforms, those of
     the constants counted, one of U, one a channel, one of a product and one of the bias.
     """
-    a, g, b = winograd_matrices(outputs)
+    a, g, b = winograd_matrices(outputs, stride)
     n, c, h, width = x.shape
-    down, across = (-(-(s - 2) // outputs) for s in (h, width))
+    high, wide = ((s - 3) // stride + 1 for s in (h, width))  # of the result
+    down, across = (-(-s // outputs) for s in (high, wide))
     # Tiles that reach beyond the image read its last row or column again.
-    rows = np.minimum(outputs * np.arange(down)[:, None] + np.arange(outputs + 2), h - 1)
-    columns = np.minimum(outputs * np.arange(across)[:, None] + np.arange(outputs + 2), width - 1)
+    apart, inputs = stride * outputs, np.arange(len(b))
+    rows = np.minimum(apart * np.arange(down)[:, None] + inputs, (high - 1) * stride + 2)
+    columns = np.minimum(apart * np.arange(across)[:, None] + inputs, (wide - 1) * stride + 2)
     tiles = np.abs(x)[:, :, rows[:, None, :, None], columns[None, :, None, :]]
     v = np.einsum("ij,nctsjk,lk->nctsil", np.abs(b), tiles, np.abs(b), optimize=True)
     u = np.abs(np.einsum("ij,ocjk,lk->ocil", g, w, g, optimize=True))
     m = np.einsum("ocij,nctsij->notsij", u, v, optimize=True)
     y = np.einsum("ij,notsjk,lk->notisl", np.abs(a), m, np.abs(a), optimize=True)
     y = y.reshape(n, w.shape[0], down * outputs, across * outputs)
-    return gamma(c + 23) * y[:, :, : h - 2, : width - 2]
+    return gamma(c + 23) * y[:, :, :high, :wide]
 
 
-def conv_winograd(f: Function, x: Value, w: Value, bias: Value | None = None) -> Value:
+def conv_winograd(f: Function, x: Value, w: Value, bias: Value | None = None, stride: int = 1) -> Value:
     """A 3x3 convolution that may be computed by Winograd's algorithm."""
-    y = conv(f, x, w, bias)
-    y.err = y.err + np.maximum(winograd_bound(x.ref, w.ref, 2), winograd_bound(x.ref, w.ref, 4))
+    y = conv(f, x, w, bias, stride)
+    bounds = [winograd_bound(x.ref, w.ref, outputs, stride) for outputs in ((2, 4) if stride == 1 else (2,))]
+    y.err = y.err + np.max(bounds, axis=0)
     return y
 
 
