@@ -25,9 +25,11 @@ class ChainGenerator {
   }
   // Address of a row of a buffer's window, counted from the window's first row.
   Value windowRow(const ChainBuffer &inner, Value row);
+  // part * whole / parts, rounded down: where the parts of an even division begin.
+  Value startOf(Value part, int64_t whole, int64_t parts);
   void emitBand(Value outer, Value band, Value isFresh);
   void fillRows(const ChainBuffer &inner, Value from, Value to);
-  void keepShared(const ChainBuffer &inner, Value isFresh);
+  void keepShared(const ChainBuffer &inner, Value isFresh, Value rowsBefore);
   void emitStage(unsigned number, Value outer, Value firstRow, Value rows, Value bandRow);
 
   KernelBuilder &k;
@@ -60,12 +62,17 @@ void ChainGenerator::fillRows(const ChainBuffer &inner, Value from, Value to) {
   k.loop(whole, elements, k.c(1), [&](Value i) { k.store(value, k.advance(begin, element, i), element, 1, size(1)); });
 }
 
-// The last rows of the window before are the first of this one.
-void ChainGenerator::keepShared(const ChainBuffer &inner, Value isFresh) {
+Value ChainGenerator::startOf(Value part, int64_t whole, int64_t parts) {
+  if (whole % parts == 0) return k.mul(part, k.c(whole / parts));
+  return k.div(k.mul(part, k.c(whole)), k.c(parts));
+}
+
+// The last rows of the window before, of a band of `rowsBefore`, are the first of this one.
+void ChainGenerator::keepShared(const ChainBuffer &inner, Value isFresh, Value rowsBefore) {
   if (!inner.sharedRows()) return;
   Value again = arith::XOrIOp::create(k.b, k.loc, isFresh, k.constant(k.b.getBoolAttr(true)));
   k.ifThen(again, [&] {
-    Value to = windowRow(inner, k.c(0)), from = windowRow(inner, k.c(inner.scale * chain.bandRows));
+    Value to = windowRow(inner, k.c(0)), from = windowRow(inner, k.mul(rowsBefore, k.c(inner.scale)));
     Type element = inner.buffer->elementType;
     int64_t count = inner.sharedRows() * inner.rowElements;
     unsigned lanes = k.target.lanes();
@@ -92,7 +99,7 @@ void ChainGenerator::emitStage(unsigned number, Value outer, Value firstRow, Val
   k.defineSymbol(count, rows);
   part.nest.extents[stage.rowLoop] = count;
   part.nest.rowLoop = stage.rowLoop;
-  part.nest.usualRows = stage.scale * chain.bandRows;
+  part.nest.usualRows = stage.scale * chain.mostRows();
   if (stage.outerLoop) part.nest.extents[*stage.outerLoop] = size(1);
 
   llvm::DenseMap<const Access *, const Access *> original;
@@ -122,12 +129,14 @@ void ChainGenerator::emitStage(unsigned number, Value outer, Value firstRow, Val
   };
   emitNest(k, part, weights);
   k.locateInstead = nullptr;
-  k.choices.back().cycles *= double(chain.bands()) * chain.outer;
+  k.choices.back().cycles *= double(chain.rows) / chain.mostRows() * chain.outer;
 }
 
 void ChainGenerator::emitBand(Value outer, Value band, Value isFresh) {
-  Value from = k.mul(band, k.c(chain.bandRows));
-  Value to = k.min(k.add(from, k.c(chain.bandRows)), k.c(chain.rows));
+  bool even = chain.rows % chain.bands == 0;
+  Value from = startOf(band, chain.rows, chain.bands);
+  Value to = even ? k.add(from, k.c(chain.mostRows())) : startOf(k.add(band, k.c(1)), chain.rows, chain.bands);
+  Value rowsBefore = even ? k.c(chain.mostRows()) : k.sub(from, startOf(k.sub(band, k.c(1)), chain.rows, chain.bands));
   Value zero = k.c(0);
   for (auto [number, stage] : llvm::enumerate(chain.stages)) {
     if (stage.output < 0) {
@@ -137,13 +146,13 @@ void ChainGenerator::emitBand(Value outer, Value band, Value isFresh) {
     const ChainBuffer &inner = chain.buffers[stage.output];
     Value start = windowStart(inner, from);
     Value end = k.add(k.mul(k.sub(to, k.c(1)), k.c(inner.scale)), k.c(inner.last + 1));
-    keepShared(inner, isFresh);
+    keepShared(inner, isFresh, rowsBefore);
     Value fresh = k.add(start, arith::SelectOp::create(k.b, k.loc, isFresh, zero, k.c(inner.sharedRows())));
     auto clamp = [&](Value row) { return k.min(k.max(row, k.c(inner.interiorFrom)), k.c(inner.interiorTo)); };
     Value first = clamp(fresh), last = clamp(end);
     if (inner.border) {
       // Columns of the border stay from band to band; rows of it above the interior occur in the first band alone.
-      k.ifThen(isFresh, [&] { fillRows(inner, zero, k.c(inner.windowRows(chain.bandRows))); });
+      k.ifThen(isFresh, [&] { fillRows(inner, zero, k.c(inner.windowRows(chain.mostRows()))); });
       if (inner.scale * (chain.rows - 1) + inner.last >= inner.interiorTo) {
         Value below = k.max(fresh, k.c(inner.interiorTo));
         k.ifThen(k.less(below, end), [&] { fillRows(inner, k.sub(below, start), k.sub(end, start)); });
@@ -156,11 +165,11 @@ void ChainGenerator::emitBand(Value outer, Value band, Value isFresh) {
 
 GeneratedKernel ChainGenerator::run() {
   slot = k.mul(k.begin, k.c(chain.slotBytes));
-  Value perTurn = k.c(chain.itemsPerTurn());
+  Value perTurn = k.c(chain.items);
   k.loop(k.begin, k.end, k.c(1), [&](Value item) {
     Value part = k.rem(item, perTurn), outer = k.div(item, perTurn);
-    Value from = k.mul(part, k.c(chain.bandsPerItem));
-    Value to = k.min(k.add(from, k.c(chain.bandsPerItem)), k.c(chain.bands()));
+    Value from = startOf(part, chain.bands, chain.items);
+    Value to = startOf(k.add(part, k.c(1)), chain.bands, chain.items);
     auto equal = [&](Value x, Value y) -> Value {
       return arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::eq, x, y);
     };
@@ -171,7 +180,7 @@ GeneratedKernel ChainGenerator::run() {
       emitBand(outer, band, isFresh);
     });
   });
-  return k.finish(size(chain.outer * chain.itemsPerTurn()));
+  return k.finish(size(chain.outer * chain.items));
 }
 
 }  // namespace

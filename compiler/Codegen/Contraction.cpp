@@ -181,9 +181,14 @@ void ContractionGenerator::chooseItems(std::optional<int64_t> depth, int64_t wid
   int64_t rowsWanted = (minItemWork + rowWork - 1) / rowWork;
   int64_t chunk = (rowsWanted + tile.rows - 1) / tile.rows * tile.rows;
   auto xExtent = extent(x);
-  xChunk = size(xExtent && chunk >= *xExtent ? std::max<int64_t>(1, *xExtent) : chunk);
+  // As many chunks, of more equal size.
+  auto even = [](int64_t extent, int64_t most) { return llvm::divideCeil(extent, llvm::divideCeil(extent, most)); };
+  if (xExtent && *xExtent > chunk) chunk = llvm::alignTo(even(*xExtent, chunk), tile.rows);
+  else if (xExtent) chunk = std::max<int64_t>(1, *xExtent);
+  xChunk = size(chunk);
   int64_t yWanted = xExtent ? std::max<int64_t>(1, rowsWanted / std::max<int64_t>(1, *xExtent)) : 1;
-  yChunk = size(y >= 0 && extent(y) ? std::clamp<int64_t>(yWanted, 1, std::max<int64_t>(1, *extent(y))) : 1);
+  int64_t yExtent = y >= 0 ? std::max<int64_t>(1, extent(y).value_or(1)) : 1;
+  yChunk = size(even(yExtent, std::min(yWanted, yExtent)));
   if (tile.bands > 1) {
     xChunk = space.loops[x].extent;
     yChunk = size(llvm::alignTo(*constantOf(yChunk), tile.bands));

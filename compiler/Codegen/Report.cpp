@@ -16,8 +16,8 @@ StepReport reportStep(const Step &step, const GeneratedKernel &kernel, const Tar
   report.readBytes = work.weightBytes + work.readBytes;
   report.writtenBytes = work.writtenBytes;
   if (step.kind == StepKind::Chain) {
-    report.bands = step.chain->bands() * step.chain->outer;
-    report.bandRows = step.chain->bandRows;
+    report.bands = step.chain->bands * step.chain->outer;
+    report.bandRows = step.chain->mostRows();
   }
 
   double arithmetic = 0;

@@ -35,7 +35,7 @@ static std::string textOf(const KernelChoice &choice) {
 
 static std::string textOf(const StepReport &step) {
   if (step.choices.size() == 1 && !step.bands) return textOf(step.choices.front());
-  return formatv("chain of {0}, {1} bands of {2} rows", step.choices.size(), step.bands, step.bandRows).str();
+  return formatv("chain of {0}, {1} bands of up to {2} rows", step.choices.size(), step.bands, step.bandRows).str();
 }
 
 // Columns as wide as their widest cell; numbers to the right.

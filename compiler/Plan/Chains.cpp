@@ -274,30 +274,34 @@ std::shared_ptr<Chain> ChainFinder::build(ArrayRef<int> members) {
 // Rows of the busiest of so many threads that take a chain's items one after the other.
 int64_t busiestRows(const Chain &chain, unsigned threads) {
   SmallVector<int64_t> done(threads, 0);
-  int64_t each = chain.bandsPerItem * chain.bandRows;
-  for (int64_t item = 0; item < chain.outer * chain.itemsPerTurn(); ++item)
-    *llvm::min_element(done) += std::min(each, chain.rows - item % chain.itemsPerTurn() * each);
+  auto startOf = [&](int64_t item) { return chain.bandStart(chain.itemStart(item)); };
+  for (int64_t number = 0; number < chain.outer * chain.items; ++number) {
+    int64_t item = number % chain.items;
+    *llvm::min_element(done) += startOf(item + 1) - startOf(item);
+  }
   return *llvm::max_element(done);
 }
 
-// Bands down to two thirds of the height that they could have, and items of so many of them, that two threads, and
-// half as important four, are done soonest; of equals the highest bands, then the most items, if they are not worth 2
-// %. `mostItems`: that memory allows for bands of so many rows; 0: there can be no such bands.
-void shareBands(Chain &chain, llvm::function_ref<int64_t(int64_t rows)> mostItems) {
-  int64_t highest = chain.bandRows, bestRows = highest, bestBands = chain.bands(), least = 0;
-  for (int64_t rows = highest; 3 * rows >= 2 * highest; --rows) {
-    chain.bandRows = rows;
-    for (int64_t items = std::min(mostItems(rows), chain.bands()); items >= 1; --items) {
-      chain.bandsPerItem = llvm::divideCeil(chain.bands(), items);
+// Bands down to two thirds of the height that they could have, and so many items of them, that two threads, and half as
+// important four, are done soonest. What is worth less than 2 % counts as equal: of equals the highest bands, then four
+// items, as each needs memory of its own. `mostItems`: that memory allows for these bands; 0: there can be no such
+// bands.
+void shareBands(Chain &chain, llvm::function_ref<int64_t()> mostItems) {
+  int64_t fewest = chain.bands, bestBands = fewest, bestItems = 1, least = 0;
+  for (chain.bands = fewest; 2 * chain.bands <= 3 * fewest && chain.bands <= chain.rows; ++chain.bands) {
+    int64_t most = std::min(mostItems(), chain.bands);
+    for (int64_t items : {4, 8, 7, 6, 5, 3, 2, 1}) {
+      if (items > most) continue;
+      chain.items = items;
       int64_t busiest = 2 * busiestRows(chain, 2) + busiestRows(chain, 4);
       if (least && busiest + busiest / 50 >= least) continue;
       least = busiest;
-      bestRows = rows;
-      bestBands = chain.bandsPerItem;
+      bestBands = chain.bands;
+      bestItems = chain.items;
     }
   }
-  chain.bandRows = bestRows;
-  chain.bandsPerItem = bestBands;
+  chain.bands = bestBands;
+  chain.items = bestItems;
 }
 
 // As many rows a band as the windows leave in half the cache; to save memory as few as possible. False when the chain
@@ -328,25 +332,19 @@ bool ChainFinder::chooseBands(Chain &chain, ArrayRef<int> members) const {
   for (int64_t rows = 1; rows <= chain.rows && !(best && options.favorMinPeakMemory); ++rows)
     if (allowed(rows) && (options.favorMinPeakMemory || place(rows) <= options.target.l2Bytes / 2)) best = rows;
   if (!best) return false;
-  // Bands of equal height.
-  chain.bandRows = best;
-  int64_t even = (chain.rows + chain.bands() - 1) / chain.bands();
-  if (allowed(even)) chain.bandRows = even;
-  chain.slotBytes = llvm::alignTo(place(chain.bandRows), 64);
-  if (options.favorMinPeakMemory) {
-    if (chain.outer * int64_t(chain.slotBytes) >= saved) return false;
-    chain.bandsPerItem = chain.bands();
-    return true;
-  }
+  chain.bands = llvm::divideCeil(chain.rows, best);
+  while (chain.bands > 1 && !allowed(chain.leastRows())) --chain.bands;
+  chain.slotBytes = llvm::alignTo(place(chain.mostRows()), 64);
+  if (options.favorMinPeakMemory) return chain.outer * int64_t(chain.slotBytes) < saved;
   // Weights are read once a band, and must leave room for the windows.
-  if (weights > int64_t(options.target.l2Bytes) / 4 || chain.bands() * chain.outer * weights > 2 * saved) return false;
-  shareBands(chain, [&](int64_t rows) {
-    if (rows < 1 || !allowed(rows)) return int64_t(0);
-    uint64_t slot = std::max<uint64_t>(1, llvm::alignTo(place(rows), 64));
+  if (weights > int64_t(options.target.l2Bytes) / 4 || chain.bands * chain.outer * weights > 2 * saved) return false;
+  shareBands(chain, [&]() -> int64_t {
+    if (chain.bands > 1 && !allowed(chain.leastRows())) return 0;
+    uint64_t slot = std::max<uint64_t>(1, llvm::alignTo(place(chain.mostRows()), 64));
     return std::clamp<int64_t>(saved / int64_t(slot), 1, mostItems) / chain.outer;
   });
-  chain.slotBytes = llvm::alignTo(place(chain.bandRows), 64);
-  return chain.outer * chain.itemsPerTurn() * int64_t(chain.slotBytes) <= saved;
+  chain.slotBytes = llvm::alignTo(place(chain.mostRows()), 64);
+  return chain.outer * chain.items * int64_t(chain.slotBytes) <= saved;
 }
 
 void ChainFinder::replace(ArrayRef<int> members, std::shared_ptr<Chain> chain) {
@@ -354,8 +352,7 @@ void ChainFinder::replace(ArrayRef<int> members, std::shared_ptr<Chain> chain) {
   plan.buffers.push_back(std::make_unique<Buffer>());
   chain->scratch = plan.buffers.back().get();
   chain->scratch->elementType = IntegerType::get(context, 8);
-  chain->scratch->elements =
-      getAffineConstantExpr(chain->outer * chain->itemsPerTurn() * int64_t(chain->slotBytes), context);
+  chain->scratch->elements = getAffineConstantExpr(chain->outer * chain->items * int64_t(chain->slotBytes), context);
   Step joined;
   joined.kind = StepKind::Chain;
   joined.name = plan.steps[members.front()].name + " ... " + plan.steps[members.back()].name;
@@ -406,7 +403,7 @@ uint64_t ChainFinder::peakOf(int step) {
 }
 
 uint64_t ChainFinder::peakOf(ArrayRef<int> members, const Chain &chain) const {
-  uint64_t bytes = chain.outer * chain.itemsPerTurn() * chain.slotBytes;
+  uint64_t bytes = chain.outer * chain.items * chain.slotBytes;
   for (const auto &buffer : plan.buffers)
     if (buffer->firstStep >= 0 && buffer->firstStep <= members.back() && members.front() <= buffer->lastStep &&
         llvm::none_of(chain.buffers, [&](const ChainBuffer &inner) { return inner.buffer == buffer.get(); }))

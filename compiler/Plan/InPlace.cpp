@@ -30,7 +30,8 @@ bool readsAhead(const Chain &chain, const Stage &stage, const Access &input, con
   int64_t end = value(output.offset) + 1, rowLength = value(output.strides[last.rowLoop]);
   for (auto [loop, extent] : llvm::enumerate(last.step.nest.extents))
     if (loop != last.rowLoop) end += value(output.strides[loop]) * (value(extent) - 1);
-  for (int64_t row = chain.bandRows; row < chain.rows; row += chain.bandRows) {
+  for (int64_t band = 1; band < chain.bands; ++band) {
+    int64_t row = chain.bandStart(band);
     int64_t fresh = stage.scale * row + std::max(stage.first, stage.last + 1 - stage.scale);
     int64_t read = value(input.offset) + std::max<int64_t>(0, fresh) * value(input.strides[stage.rowLoop]);
     if (read < end + (row - 1) * rowLength) return false;
@@ -40,7 +41,7 @@ bool readsAhead(const Chain &chain, const Stage &stage, const Access &input, con
 
 // Whether the result may be written over this buffer although other stages of the chain read it.
 bool mayOverwrite(const Chain &chain, const Buffer *buffer, const Access &output) {
-  if (chain.outer * chain.itemsPerTurn() != 1) return false;  // items run in any order
+  if (chain.outer * chain.items != 1) return false;  // items run in any order
   if (llvm::any_of(chain.buffers, [&](const ChainBuffer &inner) { return inner.buffer == buffer; })) return false;
   for (const Stage &stage : llvm::ArrayRef(chain.stages).drop_back()) {
     // These stages write into the chain's own buffers, so what is found here is read. Kernels take different pointers

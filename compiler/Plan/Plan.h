@@ -181,17 +181,21 @@ struct Stage {
 };
 
 // Kernels that run together, band by band of rows of the last one's result, so that what they hand to each other stays
-// in the cache (Chains.cpp). The whole is repeated for every turn of the outer loop, if there is one. An item is some
-// consecutive bands; a run of items computes the rows at the seam of two bands once.
+// in the cache (Chains.cpp). The whole is repeated for every turn of the outer loop, if there is one. Bands differ by a
+// row at most. An item is some consecutive bands, and items differ by a band at most; a run of items computes the rows
+// at the seam of two bands once.
 struct Chain {
   std::vector<Stage> stages;
   std::vector<ChainBuffer> buffers;
-  int64_t outer = 1, rows = 0, bandRows = 1, bandsPerItem = 1;
+  int64_t outer = 1, rows = 0;
+  int64_t bands = 1, items = 1;  // in a turn of the outer loop
   // One slot an item. A run of items uses the slot of its first, so that no two threads share one.
   Buffer *scratch = nullptr;
   uint64_t slotBytes = 0;
-  int64_t bands() const { return (rows + bandRows - 1) / bandRows; }
-  int64_t itemsPerTurn() const { return (bands() + bandsPerItem - 1) / bandsPerItem; }
+  int64_t bandStart(int64_t band) const { return band * rows / bands; }
+  int64_t itemStart(int64_t item) const { return item * bands / items; }  // its first band
+  int64_t mostRows() const { return (rows + bands - 1) / bands; }         // of a band
+  int64_t leastRows() const { return rows / bands; }
 };
 
 // Two sizes that must be equal when the function runs.

@@ -59,8 +59,8 @@ void printPlan(const FunctionPlan &plan, llvm::raw_ostream &out) {
       continue;
     }
     const Chain &chain = *step.chain;
-    out << "  chain of " << chain.outer << " x " << chain.rows << " rows, " << chain.bandRows << " a band, "
-        << chain.bandsPerItem << " bands an item, scratch " << chain.slotBytes << " bytes an item\n";
+    out << "  chain of " << chain.outer << " x " << chain.rows << " rows, " << chain.bands << " bands, " << chain.items
+        << " items, scratch " << chain.slotBytes << " bytes an item\n";
     for (const Stage &stage : chain.stages) {
       out << "   " << stage.step.name << ": rows " << stage.scale << "a+" << stage.first << " to " << stage.scale
           << "b+" << stage.last << "\n";

@@ -140,7 +140,6 @@ void choosePieces(WinogradForm &form, const Nest &nest, const PlanOptions &optio
   form.separate = tiles && (groups < itemsWanted / 2 || bytesPerTile * *tiles <= int64_t(target.l2Bytes));
   form.panelsPerItem = form.separate ? llvm::divideCeil(panelCount, itemsWanted) : panelCount;
   form.blocks = llvm::divideCeil(panelCount, form.panelsPerItem);
-  form.ranges = std::min(groups, std::max<int64_t>(1, itemsWanted / form.blocks));
 
   form.interleaved = target.scalarFma ? tile.rows : 1;
   form.productsStride = padded(matrices * panels.front().width(), target);
@@ -148,6 +147,11 @@ void choosePieces(WinogradForm &form, const Nest &nest, const PlanOptions &optio
   form.transformedStride = padded(tilesThere * channels, target);
   form.transformedPerItem = form.transformedStride * matrices;
   form.productsPerItem = form.productsStride * form.tilesAtOnce;
+
+  // Every item has memory of its own: fewer of them where that is much beside the second-level cache.
+  int64_t itemBytes = 4 * (form.productsPerItem + (form.separate ? 0 : form.transformedPerItem));
+  int64_t items = std::clamp<int64_t>(4 * int64_t(target.l2Bytes) / itemBytes, itemsWanted / 4, itemsWanted);
+  form.ranges = std::min(groups, std::max<int64_t>(1, items / form.blocks));
 }
 
 }  // namespace

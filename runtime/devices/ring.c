@@ -113,7 +113,9 @@ static uint32_t work_on(xcut_ring *ring, xcut_token token, uint32_t number, xcut
       continue;
     }
     while (at < end) {
-      uint32_t taken = manner == XCUT_BRIEF ? (end - at + 7) / 8 : (end - at + 1) / 2;
+      uint32_t rest = end - at;
+      // The last two of a thread's own go together: kernels may do less for a run of items than for each of them.
+      uint32_t taken = manner == XCUT_BRIEF ? (rest + 7) / 8 : i == 0 && rest == 2 ? 2 : (rest + 1) / 2;
       if (!atomic_compare_exchange_weak_explicit(next, &at, at + taken, memory_order_relaxed, memory_order_relaxed)) {
         continue;
       }

@@ -3,7 +3,8 @@
 // One thread, the call's own, adds dispatches; any number of seated threads run their items. There is no lock. The
 // items of a dispatch are cut into one range a thread. Kernels number their items alike along the tensors that they
 // pass on, so that a thread that begins with the range of its own number mostly reads what it wrote itself; then it
-// helps others with what is left of theirs. From a range, a thread takes half of what is left at a time.
+// helps others with what is left of theirs. From a range, a thread takes half of what is left at a time, and both of
+// its own last two items.
 #ifndef CROSSCUT_DEVICES_RING_H
 #define CROSSCUT_DEVICES_RING_H
 
