@@ -27,6 +27,22 @@ Order Layout::wantedByUsers(Value value) {
   return {};
 }
 
+// Puts dimensions along which everything is repeated into the order: outside, or where they become one with another
+// dimension (an image that is made larger), next to that.
+void Layout::insertRepeated(Order &order, ArrayRef<unsigned> repeated, Value result) {
+  auto collapse = result.hasOneUse() ? dyn_cast<tensor::CollapseShapeOp>(*result.user_begin()) : nullptr;
+  Order outside;
+  for (unsigned d : repeated) {
+    unsigned *mate = order.end();
+    if (collapse && d > 0)
+      for (const ReassociationIndices &group : collapse.getReassociationIndices())
+        if (llvm::is_contained(group, d) && llvm::is_contained(group, d - 1)) mate = llvm::find(order, d - 1);
+    if (mate == order.end()) outside.push_back(d);
+    else order.insert(mate + 1, d);
+  }
+  order.insert(order.begin(), outside.begin(), outside.end());
+}
+
 Order Layout::orderFor(Operation *op, Value result) {
   unsigned rank = cast<RankedTensorType>(result.getType()).getRank();
   auto natural = [&] { return naturalOrder(rank); };
@@ -58,14 +74,13 @@ Order Layout::orderFor(Operation *op, Value result) {
     }
     if (!best || bestRank == 0) return natural();
     AffineMap map = generic.getMatchingIndexingMap(best);
-    SmallVector<unsigned> loops;
-    for (unsigned loop = 0; loop < generic.getNumLoops(); ++loop)
-      if (!map.isFunctionOfDim(loop)) loops.push_back(loop);
-    for (unsigned d : orders[best->get()]) loops.push_back(map.getDimPosition(d));
-    Order order;
-    for (unsigned loop : loops)
-      for (unsigned d = 0; d < rank; ++d)
-        if (output.getDimPosition(d) == loop) order.push_back(d);
+    Order order, repeated;
+    for (unsigned d : orders[best->get()])
+      for (unsigned to = 0; to < rank; ++to)
+        if (output.getDimPosition(to) == map.getDimPosition(d)) order.push_back(to);
+    for (unsigned d = 0; d < rank; ++d)
+      if (!map.isFunctionOfDim(output.getDimPosition(d))) repeated.push_back(d);
+    insertRepeated(order, repeated, result);
     return order;
   }
   if (auto pad = dyn_cast<tensor::PadOp>(op)) {

@@ -21,6 +21,7 @@ class Layout {
   void assign(mlir::func::FuncOp function);
   Order orderFor(mlir::Operation *op, mlir::Value result);
   Order wantedByUsers(mlir::Value value);
+  void insertRepeated(Order &order, llvm::ArrayRef<unsigned> repeated, mlir::Value result);
 
   Shapes &shapes;
   llvm::DenseMap<mlir::Value, Order> orders;

@@ -49,6 +49,17 @@ bool shouldCollapse(OpOperand *operand) {
   return producer && isReduction(producer) && canBeEpilogue(*operand);
 }
 
+// An elementwise operation on an image that was made larger by repeating its pixels takes the shape in which the
+// repeated ones have dimensions of their own, so that it reads the small image.
+bool shouldExpand(OpOperand *operand) {
+  auto collapse = operand->get().getDefiningOp<tensor::CollapseShapeOp>();
+  auto consumer = dyn_cast<linalg::GenericOp>(operand->getOwner());
+  if (!collapse || !collapse->hasOneUse() || !consumer || isReduction(consumer) || hasExtract(consumer)) return false;
+  auto producer = collapse.getSrc().getDefiningOp<linalg::GenericOp>();
+  return producer && producer->hasOneUse() && isCopyOrFill(producer) && producer.getNumDpsInputs() == 1 &&
+         !producer.getMatchingIndexingMap(producer.getDpsInputOperand(0)).isPermutation();
+}
+
 }  // namespace
 
 llvm::Error normalizeTensorIR(ModuleOp module, llvm::StringRef dumpDir) {
@@ -64,6 +75,12 @@ llvm::Error normalizeTensorIR(ModuleOp module, llvm::StringRef dumpDir) {
   passes.addPass(createCSEPass());
   if (failed(passes.run(module))) return llvm::createStringError("internal: canonicalisation failed");
   if (llvm::Error error = dumpPhase(dumpDir, "2-generalized.mlir", module)) return error;
+  {
+    RewritePatternSet patterns(context);
+    linalg::populateFoldReshapeOpsByExpansionPatterns(patterns, shouldExpand);
+    if (failed(applyPatternsGreedily(module, std::move(patterns))))
+      return llvm::createStringError("internal: expanding elementwise operations did not converge");
+  }
   {
     RewritePatternSet patterns(context);
     linalg::populateElementwiseOpsFusionPatterns(patterns, shouldFuse);

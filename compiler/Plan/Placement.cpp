@@ -115,6 +115,7 @@ void Planner::place(Value value, TensorRef ref) {
   } else if (isa<func::CallOp>(op)) {
     if (isRowMajor(ref)) placements[value] = std::move(ref);
   } else if (auto collapse = dyn_cast<tensor::CollapseShapeOp>(op)) {
+    placements[value] = ref;  // for what has to be copied to become one dimension
     place(collapse.getSrc(), expandView(ref, collapse.getReassociationIndices(), shapes.dimsOf(collapse.getSrc())));
   } else if (auto expand = dyn_cast<tensor::ExpandShapeOp>(op)) {
     if (auto view = collapseView(ref, expand.getReassociationIndices(), shapes.dimsOf(expand.getSrc())))

@@ -130,7 +130,17 @@ llvm::Error Planner::visitReshape(Operation *op, Value source, llvm::ArrayRef<Re
     return llvm::Error::success();
   }
   std::optional<TensorRef> view = collapseView(ref, groups, dims);
-  if (!view) view = collapseView(materialize(ref, naturalOrder(ref.dims.size()), nameOf(op)), groups, dims);
+  if (auto placed = placements.find(op->getResult(0)); !view && placed != placements.end()) {
+    view = placed->second;
+    copy(ref, expandView(*view, groups, ref.dims), nameOf(op));
+  }
+  if (!view) {
+    // In the order of the layout where that keeps what becomes one dimension together, else in the model's.
+    Order order = layout.orderOf(source);
+    if (!collapseView(denseRef(nullptr, ref.elementType, ref.dims, order), groups, dims))
+      order = naturalOrder(ref.dims.size());
+    view = collapseView(materialize(ref, order, nameOf(op)), groups, dims);
+  }
   finish(op->getResult(0), *view, op);
   return llvm::Error::success();
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from builder import DTYPES, Dim, Function
+from builder import DTYPES, Dim, Function, Value
 from families import Family, family
 from operations import (
     clip,
@@ -17,6 +17,7 @@ from operations import (
     insert,
     pad,
     positions,
+    repeat,
     slice_of,
     take,
     transpose,
@@ -36,6 +37,43 @@ def movement(cases: Family) -> None:
         cases.add(name, lambda f, s=shape, o=order: f.output(transpose(f, f.arg(s), o)))
     for kind in ("i64", "u8", "bool"):
         cases.add(f"transpose_{kind}", lambda f, k=kind: f.output(transpose(f, f.arg([7, 19], k), [1, 0])))
+
+    # Images made larger: read where they are added, written where they are joined, or copied.
+    def image(f: Function, channels: int, height: int, width: int, dynamic: bool = False) -> Value:
+        shape = [1, 5, f.size if dynamic else height, f.size + 1 if dynamic else width]
+        x = f.arg(shape, dynamic=[2, 3] if dynamic else [])
+        return conv(f, x, f.const([channels, 5, 1, 1]), f.const([channels]))
+
+    def repeated_and_added(f: Function, channels: int, down: int, across: int) -> None:
+        y = repeat(f, image(f, channels, 3, 5), down, across)
+        f.output(elementwise(f, "add", f.arg([1, channels, 3 * down, 5 * across]), y))
+
+    for channels, down, across in [(1, 2, 2), (6, 2, 2), (17, 2, 3), (24, 1, 4), (33, 8, 1)]:
+        name = f"repeated_{channels}_channels_{down}x{across}"
+        cases.add(name, lambda f, c=channels, d=down, a=across: repeated_and_added(f, c, d, a))
+
+    def repeated_and_padded(f: Function) -> None:  # as in a pyramid of features
+        small = image(f, 7, 4, 3)
+        middle = elementwise(f, "add", image(f, 7, 8, 6), repeat(f, small, 2, 2))
+        large = elementwise(f, "add", image(f, 7, 16, 12), repeat(f, middle, 2, 2))
+        y = conv(f, pad(f, large, [0, 0, 1, 1], [0, 0, 1, 1]), f.const([4, 7, 3, 3]))
+        f.output(y, concat(f, [repeat(f, small, 4, 4), repeat(f, middle, 2, 2), large], 1))
+
+    def repeated_twice_used(f: Function) -> None:
+        y = repeat(f, image(f, 9, 3, 4), 2, 2)
+        f.output(elementwise(f, "add", y, f.arg([1, 9, 6, 8])), elementwise(f, "mul", y, y))
+
+    def repeated_of_natural_order(f: Function) -> None:
+        y = repeat(f, f.arg([2, 3, 4, 5]), 2, 2)
+        f.output(y, elementwise(f, "add", y, f.arg([2, 3, 8, 10])))
+
+    def repeated_of_unknown_size(f: Function) -> None:
+        y = repeat(f, image(f, 6, 0, 0, dynamic=True), 2, 2)
+        f.output(elementwise(f, "maximum", y, f.arg([1, 6, 1, 1])), y)
+
+    for build in (repeated_and_padded, repeated_twice_used, repeated_of_natural_order):
+        cases.add(build.__name__, build)
+    cases.add("repeated_of_unknown_size", repeated_of_unknown_size, (1, 2, 5, 8))
 
     def reshapes(f: Function) -> None:
         x = f.arg([6, 4, 5])

@@ -447,6 +447,21 @@ def enlarge(f: Function, x: Value, factor: int) -> Value:
     return f.generic([], [loops], loops, loops, f.empty(dims, x.kind), dims, x.kind, body, ref, err)
 
 
+def repeat(f: Function, x: Value, down: int, across: int) -> Value:
+    """Nearest neighbours, by the last two of four dimensions: each repeated along a dimension that then joins it."""
+    n, c, height, width = x.dims
+    dims = [n, c, height, Dim(down), width, Dim(across)]
+    loops = [f"d{i}" for i in range(6)]
+    ref, err = (
+        np.broadcast_to(v.reshape([*v.shape[:3], 1, v.shape[3], 1]), [d.value for d in dims])
+        for v in (x.ref, np.broadcast_to(x.err, x.ref.shape))
+    )
+    maps = [[loops[i] for i in (0, 1, 2, 4)], loops]
+    init = f.empty(dims, x.kind)
+    y = f.generic([x], maps, loops, loops, init, dims, x.kind, lambda names: ([], names[0]), ref, err)
+    return collapse(f, y, [[0], [1], [2, 3], [4, 5]])
+
+
 def positions(f: Function, dims: list[Dim], axis: int) -> Value:
     """The index along `axis` as i64."""
     loops = [f"i{i}" for i in range(len(dims))]
