@@ -272,6 +272,7 @@ Size WinogradGenerator::run() {
   // One slot a call: its items run one after the other.
   products = k.advance(products, f32, k.mul(k.begin, k.c(form.productsPerItem)));
   if (!form.separate) transformed = k.advance(transformed, f32, k.mul(k.begin, k.c(form.transformedPerItem)));
+  if (form.factors) transform.keepFactorsAt(k.advance(products, f32, k.c(form.productsStride * form.tilesAtOnce)));
 
   Value tiles = k.expand(winogradTiles(form, step.nest));
   Value atOnce = k.c(form.tilesAtOnce), ranges = k.c(form.ranges);

@@ -1,6 +1,8 @@
 // See WinogradTransform.h.
 #include "compiler/Codegen/WinogradTransform.h"
 
+#include "compiler/Plan/Plan.h"
+
 using namespace mlir;
 
 namespace crosscut {
@@ -8,6 +10,9 @@ namespace {
 
 // The points of F(4x4, 3x3) beside zero and infinity, with both signs; ab = 1.
 constexpr double a = 0.70710678118654752440, b = 1.41421356237309504880;
+constexpr double squared = a * a, otherSquared = b * b;
+constexpr double factorTable[WinogradForm::factorVectors] = {
+    a, b, squared, otherSquared, squared + otherSquared, squared * a, otherSquared * b};
 
 // G for points p[0..n-2] and infinity: row j is (1, p, p²) divided by the product of p[j] - p[i], i != j.
 void filterMatrix(llvm::ArrayRef<double> points, double (*g)[3]) {
@@ -25,8 +30,23 @@ void filterMatrix(llvm::ArrayRef<double> points, double (*g)[3]) {
 
 Value WinogradTransform::splat(double value, Type type) {
   auto scalar = k.b.getF32FloatAttr(value);
+  if (auto vector = dyn_cast<VectorType>(type); vector && factors) {
+    const double *place = llvm::find(factorTable, value);
+    assert(place != std::end(factorTable) && "a factor that is not in the table");
+    Value at = k.advance(factors, vector.getElementType(), k.c((place - factorTable) * k.target.lanes()));
+    return k.load(at, vector.getElementType(), vector.getNumElements(), getAffineConstantExpr(1, k.b.getContext()));
+  }
   if (auto vector = dyn_cast<VectorType>(type)) return k.constant(SplatElementsAttr::get(vector, scalar));
   return k.constant(scalar);
+}
+
+void WinogradTransform::keepFactorsAt(Value memory) {
+  Type f32 = Float32Type::get(k.b.getContext());
+  unsigned lanes = k.target.lanes();
+  for (auto [i, value] : llvm::enumerate(factorTable))
+    k.store(k.broadcast(k.constant(k.b.getF32FloatAttr(value)), lanes), k.advance(memory, f32, k.c(int64_t(i) * lanes)),
+            f32, lanes, getAffineConstantExpr(1, k.b.getContext()));
+  factors = memory;
 }
 
 Value WinogradTransform::add(Value x, Value y) { return arith::AddFOp::create(k.b, k.loc, x, y); }

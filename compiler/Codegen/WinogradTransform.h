@@ -22,6 +22,11 @@ class WinogradTransform {
   // A' p: a value of each point to m.
   llvm::SmallVector<mlir::Value> output(llvm::ArrayRef<mlir::Value> p);
 
+  // Where registers are few, LLVM would keep factors in them throughout the kernel, and the sums of the products in
+  // memory instead. From here on factors are loaded from memory, of WinogradForm::factorVectors vectors, that products
+  // are written to, too.
+  void keepFactorsAt(mlir::Value memory);
+
  private:
   mlir::Value add(mlir::Value x, mlir::Value y);
   mlir::Value sub(mlir::Value x, mlir::Value y);
@@ -31,6 +36,7 @@ class WinogradTransform {
 
   KernelBuilder &k;
   unsigned outputs, stride;
+  mlir::Value factors;
 };
 
 // G w G' of one 3x3 filter, in double precision: `to` gets points² values, at most 36, row by row.

@@ -115,6 +115,9 @@ struct WinogradForm {
   TensorRef transformed, products;
   int64_t interleaved = 1;
   int64_t transformedStride = 0, productsStride = 0;
+  // Behind an item's products: vectors of the factors of the transforms (WinogradTransform.h); 0: not there.
+  static constexpr unsigned factorVectors = 7;
+  int64_t factors = 0;
   int64_t transformedPerItem = 0, productsPerItem = 0;
 };
 

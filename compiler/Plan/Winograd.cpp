@@ -147,6 +147,11 @@ void choosePieces(WinogradForm &form, const Nest &nest, const PlanOptions &optio
   form.transformedStride = padded(tilesThere * channels, target);
   form.transformedPerItem = form.transformedStride * matrices;
   form.productsPerItem = form.productsStride * form.tilesAtOnce;
+  bool fewRegisters = target.vectorRegisters < 32 && target.vectorGroup == 1 && target.lanes() > 1;
+  if (fewRegisters && form.outputs == 4) {
+    form.factors = WinogradForm::factorVectors * target.lanes();
+    form.productsPerItem += padded(form.factors, target);
+  }
 
   // Every item has memory of its own: fewer of them where that is much beside the second-level cache.
   int64_t itemBytes = 4 * (form.productsPerItem + (form.separate ? 0 : form.transformedPerItem));

@@ -20,7 +20,7 @@ class Expectation:
     spills: int = 0
     window_spills: int = 0
     window_reloads: float = 1 / 8
-    winograd: float = 2.6  # instructions for each multiply-add of the products of Winograd's algorithm
+    winograd: float = 2.75  # instructions for each multiply-add of the products of Winograd's algorithm
 
 
 X86 = ("--target=x86_64-linux",)
