@@ -12,7 +12,7 @@ namespace {
 constexpr double a = 0.70710678118654752440, b = 1.41421356237309504880;
 constexpr double squared = a * a, otherSquared = b * b;
 constexpr double factorTable[WinogradForm::factorVectors] = {
-    a, b, squared, otherSquared, squared + otherSquared, squared * a, otherSquared * b};
+    a, b, squared, otherSquared, squared + otherSquared, squared *a, otherSquared *b};
 
 // G for points p[0..n-2] and infinity: row j is (1, p, p²) divided by the product of p[j] - p[i], i != j.
 void filterMatrix(llvm::ArrayRef<double> points, double (*g)[3]) {
