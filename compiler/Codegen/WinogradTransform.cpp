@@ -10,9 +10,8 @@ namespace {
 
 // The points of F(4x4, 3x3) beside zero and infinity, with both signs; ab = 1.
 constexpr double a = 0.70710678118654752440, b = 1.41421356237309504880;
-constexpr double squared = a * a, otherSquared = b * b;
-constexpr double factorTable[WinogradForm::factorVectors] = {
-    a, b, squared, otherSquared, squared + otherSquared, squared *a, otherSquared *b};
+constexpr double a2 = a * a, b2 = b * b, a3 = a2 * a, b3 = b2 * b;
+constexpr double factorTable[WinogradForm::factorVectors] = {a, b, a2, b2, a2 + b2, a3, b3};
 
 // G for points p[0..n-2] and infinity: row j is (1, p, p²) divided by the product of p[j] - p[i], i != j.
 void filterMatrix(llvm::ArrayRef<double> points, double (*g)[3]) {
@@ -69,22 +68,22 @@ SmallVector<Value> WinogradTransform::input(ArrayRef<Value> d) {
   // Rows for a point p and its opposite are d4 - q² d2 +- (p d3 - q d1), where q is the other point, 1/p. A
   // multiplication starts each odd part: with a multiply-add for every term, registers would have to be copied on NEON
   // and RVV.
-  Value evenA = addScaled(d[4], -b * b, d[2]), oddA = addScaled(scale(a, d[3]), -b, d[1]);
-  Value evenB = addScaled(d[4], -a * a, d[2]), oddB = addScaled(scale(b, d[3]), -a, d[1]);
-  return {addScaled(add(d[4], d[0]), -(a * a + b * b), d[2]),
+  Value evenA = addScaled(d[4], -b2, d[2]), oddA = addScaled(scale(a, d[3]), -b, d[1]);
+  Value evenB = addScaled(d[4], -a2, d[2]), oddB = addScaled(scale(b, d[3]), -a, d[1]);
+  return {addScaled(add(d[4], d[0]), -(a2 + b2), d[2]),
           add(evenA, oddA),
           sub(evenA, oddA),
           add(evenB, oddB),
           sub(evenB, oddB),
-          addScaled(add(d[5], d[1]), -(a * a + b * b), d[3])};
+          addScaled(add(d[5], d[1]), -(a2 + b2), d[3])};
 }
 
 SmallVector<Value> WinogradTransform::output(ArrayRef<Value> p) {
   if (stride == 2) return {add(p[3], add(p[0], p[1])), add(p[4], add(p[1], p[2]))};
   if (outputs == 2) return {add(p[0], add(p[1], p[2])), add(p[3], sub(p[1], p[2]))};
   Value evenA = add(p[1], p[2]), oddA = sub(p[1], p[2]), evenB = add(p[3], p[4]), oddB = sub(p[3], p[4]);
-  return {add(p[0], add(evenA, evenB)), addScaled(scale(a, oddA), b, oddB),
-          addScaled(scale(a * a, evenA), b * b, evenB), addScaled(addScaled(p[5], a * a * a, oddA), b * b * b, oddB)};
+  return {add(p[0], add(evenA, evenB)), addScaled(scale(a, oddA), b, oddB), addScaled(scale(a2, evenA), b2, evenB),
+          addScaled(addScaled(p[5], a3, oddA), b3, oddB)};
 }
 
 void transformFilter(const double (&w)[3][3], unsigned outputs, unsigned stride, double *to) {
