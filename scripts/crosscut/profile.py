@@ -1,7 +1,8 @@
 """Says where an inference spends itself: every kernel of a model, most costly first.
 
 On an emulated platform: instructions of each kernel, counted by QEMU, and how many multiply-adds one instruction
-brings (a vector of four floats can bring four). Natively: microseconds and GFLOP/s, by crosscut-bench --per-kernel.
+brings (a vector of four floats can bring four); then what the instructions are: sums of products, other arithmetic,
+loads, stores, and the rest, which counts and branches. Natively: microseconds and GFLOP/s, by crosscut-bench --per-kernel.
 The model is compiled as benchmarks/matrix.json says, into build/profile/. Exit status: 0, or 1 on an error.
 """
 
@@ -13,11 +14,12 @@ import json
 import struct
 import sys
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from crosscut import bench, matrix, models, paths, records, runner, table
+from crosscut.instructions import CLASSES, classes_of
 from crosscut.matrix import Cell, Platform
 
 ALL_BLOCKS = 1_000_000
@@ -38,6 +40,7 @@ class Kernel:
     index: int | None = None
     calls: int = 0
     instructions: int = 0
+    classes: Counter[str] = field(default_factory=Counter)  # instructions of each of CLASSES, where known
 
 
 @dataclass(frozen=True)
@@ -54,12 +57,14 @@ def table_offset(image: bytes) -> int:
     return int(struct.unpack_from(order + ("I" if image[4] == 1 else "Q"), image, 24)[0])
 
 
-def attribute(image: bytes, kernels: list[dict[str, Any]], blocks: list[dict[str, Any]]) -> tuple[list[Kernel], int]:
+def attribute(
+    image: bytes, kernels: list[dict[str, Any]], blocks: list[dict[str, Any]], classes: dict[int, str] | None = None
+) -> tuple[list[Kernel], int]:
     """Instructions of each kernel, and those outside the module (the program that runs it, the C library).
 
     `image` is the module's file, which runs as it lies: a block of the plugin's output belongs to it when its bytes
     are found there at one and the same distance from its address. What lies between two kernels counts with the first:
-    its constants, functions that the compiler adds.
+    its constants, functions that the compiler adds. `classes`: of the instructions, by their places in the file.
     """
     code = [
         (int(block["address"], 16), bytes.fromhex(block["bytes"]), block["executions"], block["instructions"])
@@ -87,6 +92,9 @@ def attribute(image: bytes, kernels: list[dict[str, Any]], blocks: list[dict[str
         index = bisect.bisect_right(starts, offset) - 1
         row = rows[index] if index >= 0 else before
         row.instructions += count
+        for place in range(offset, offset + len(content)):
+            if classes and place in classes:
+                row.classes[classes[place]] += executions
         if index >= 0 and offset == starts[index]:
             row.calls += executions
     return [*rows, before], outside
@@ -99,7 +107,8 @@ def count(platform: Platform, module: Path, arguments: list[str], counts: Path) 
     runner.checked(command, RUN_TIMEOUT)
     total = bench.read_count(counts)
     kernels = bench.module_info(module)["variants"][0]["kernels"]
-    rows, outside = attribute(module.read_bytes(), kernels, json.loads(counts.read_text())["blocks"])
+    blocks = json.loads(counts.read_text())["blocks"]
+    rows, outside = attribute(module.read_bytes(), kernels, blocks, classes_of(module))
     return Counted([*rows, Kernel("(outside the module)", 0, instructions=outside)], total)
 
 
@@ -110,9 +119,12 @@ def emulated(cell: Cell, module: Path, sample: models.Sample, folder: Path) -> s
     for row in sorted((r for r in counted.rows if r.instructions), key=lambda r: -r.instructions):
         rate = f"{row.calls * row.flops / 2 / row.instructions:.2f}" if row.flops else "-"
         share = f"{100 * row.instructions / counted.total:.1f} %"
-        lines.append([table.instructions(row.instructions), share, str(row.calls or "-"), rate, row.name])
-    header = ["instructions", "share", "calls", "multiply-adds each", "kernel"]
-    return f"{table.render(header, lines, (0, 1, 2, 3))}\n{table.instructions(counted.total)} instructions"
+        known = sum(row.classes.values())
+        kinds = [f"{100 * row.classes[name] / known:.0f} %" if known else "-" for name in CLASSES]
+        lines.append([table.instructions(row.instructions), share, str(row.calls or "-"), rate, *kinds, row.name])
+    header = ["instructions", "share", "calls", "multiply-adds each", *CLASSES, "kernel"]
+    numbers = tuple(range(len(header) - 1))
+    return f"{table.render(header, lines, numbers)}\n{table.instructions(counted.total)} instructions"
 
 
 def native(cell: Cell, module: Path, sample: models.Sample) -> str:
