@@ -65,8 +65,8 @@ GeneratedKernel generateBorder(KernelBuilder &k, const Step &step) {
   int64_t items = std::clamp<int64_t>(workOf(step).writtenBytes / leastItemBytes, 1, mostItems);
   if (constantOf(outer.dims[cut]).value_or(0) < items || isConstant(outer.strides[cut], 1)) items = 1;
   k.loop(k.begin, k.end, k.c(1), [&](Value item) {
-    Value across = k.expand(outer.dims[cut]), whole = k.mul(item, across);
-    Value cutFrom = k.div(whole, k.c(items)), cutTo = k.div(k.add(whole, across), k.c(items));
+    Value across = k.expand(outer.dims[cut]);
+    Value cutFrom = k.startOf(item, across, k.c(items)), cutTo = k.startOf(k.add(item, k.c(1)), across, k.c(items));
     // Dimension by dimension: what lies before and after the inner box, over the inner part of earlier dimensions and
     // the whole of later ones.
     Sizes from(outer.dims.size(), getAffineConstantExpr(0, context)), extents = outer.dims;

@@ -25,8 +25,6 @@ class ChainGenerator {
   }
   // Address of a row of a buffer's window, counted from the window's first row.
   Value windowRow(const ChainBuffer &inner, Value row);
-  // part * whole / parts, rounded down: where the parts of an even division begin.
-  Value startOf(Value part, int64_t whole, int64_t parts);
   void emitBand(Value outer, Value band, Value isFresh);
   void fillRows(const ChainBuffer &inner, Value from, Value to);
   void keepShared(const ChainBuffer &inner, Value isFresh, Value rowsBefore);
@@ -60,11 +58,6 @@ void ChainGenerator::fillRows(const ChainBuffer &inner, Value from, Value to) {
          [&](Value i) { k.store(k.broadcast(value, lanes), k.advance(begin, element, i), element, lanes, size(1)); });
   if (lanes == 1) return;
   k.loop(whole, elements, k.c(1), [&](Value i) { k.store(value, k.advance(begin, element, i), element, 1, size(1)); });
-}
-
-Value ChainGenerator::startOf(Value part, int64_t whole, int64_t parts) {
-  if (whole % parts == 0) return k.mul(part, k.c(whole / parts));
-  return k.div(k.mul(part, k.c(whole)), k.c(parts));
 }
 
 // The last rows of the window before, of a band of `rowsBefore`, are the first of this one.
@@ -133,10 +126,9 @@ void ChainGenerator::emitStage(unsigned number, Value outer, Value firstRow, Val
 }
 
 void ChainGenerator::emitBand(Value outer, Value band, Value isFresh) {
-  bool even = chain.rows % chain.bands == 0;
-  Value from = startOf(band, chain.rows, chain.bands);
-  Value to = even ? k.add(from, k.c(chain.mostRows())) : startOf(k.add(band, k.c(1)), chain.rows, chain.bands);
-  Value rowsBefore = even ? k.c(chain.mostRows()) : k.sub(from, startOf(k.sub(band, k.c(1)), chain.rows, chain.bands));
+  auto startOf = [&](Value number) { return k.startOf(number, k.c(chain.rows), k.c(chain.bands)); };
+  Value from = startOf(band), to = startOf(k.add(band, k.c(1)));
+  Value rowsBefore = k.sub(from, startOf(k.sub(band, k.c(1))));
   Value zero = k.c(0);
   for (auto [number, stage] : llvm::enumerate(chain.stages)) {
     if (stage.output < 0) {
@@ -168,8 +160,8 @@ GeneratedKernel ChainGenerator::run() {
   Value perTurn = k.c(chain.items);
   k.loop(k.begin, k.end, k.c(1), [&](Value item) {
     Value part = k.rem(item, perTurn), outer = k.div(item, perTurn);
-    Value from = startOf(part, chain.bands, chain.items);
-    Value to = startOf(k.add(part, k.c(1)), chain.bands, chain.items);
+    Value bands = k.c(chain.bands);
+    Value from = k.startOf(part, bands, perTurn), to = k.startOf(k.add(part, k.c(1)), bands, perTurn);
     auto equal = [&](Value x, Value y) -> Value {
       return arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::eq, x, y);
     };

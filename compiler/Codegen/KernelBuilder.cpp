@@ -97,6 +97,12 @@ Value KernelBuilder::div(Value x, Value y) {
   return arith::DivUIOp::create(b, loc, x, y);
 }
 
+Value KernelBuilder::startOf(Value part, Value whole, Value parts) {
+  auto all = getConstantIntValue(whole), count = getConstantIntValue(parts);
+  if (all && count && *all % *count == 0) return mul(part, c(*all / *count));
+  return div(mul(part, whole), parts);
+}
+
 Value KernelBuilder::rem(Value x, Value y) {
   auto cx = getConstantIntValue(x), cy = getConstantIntValue(y);
   if (cx && cy && *cy) return c(*cx % *cy);

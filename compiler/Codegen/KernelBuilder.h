@@ -68,6 +68,8 @@ class KernelBuilder {
   mlir::Value rem(mlir::Value x, mlir::Value y);
   mlir::Value min(mlir::Value x, mlir::Value y);
   mlir::Value max(mlir::Value x, mlir::Value y);
+  // Where one of so many parts of a whole begins, which differ by one at most: part * whole / parts, rounded down.
+  mlir::Value startOf(mlir::Value part, mlir::Value whole, mlir::Value parts);
   mlir::Value expand(Size size);
 
   // Arguments. Pointers to the same memory are one argument.

@@ -26,7 +26,7 @@ class WinogradGenerator {
         weights(weights),
         context(k.b.getContext()),
         space(step, context),
-        transform(k, form.outputs, form.stride),
+        transform(k, form),
         points(form.points()) {}
 
   Size runInput();
@@ -240,7 +240,7 @@ uint64_t WinogradGenerator::packWeights() {
               memcpy(&value, data + (start + y * stride(form.ky) + x * stride(form.kx)) * 4, 4);
               filter[y][x] = value;
             }
-          transformFilter(filter, form.outputs, form.stride, transformed);
+          transformFilter(filter, form, transformed);
           for (int64_t i = 0; i < matrices; ++i) {
             auto value = static_cast<float>(transformed[i]);
             memcpy(&packed[(before + (i * channels + channel) * width + column) * 4], &value, 4);
@@ -282,7 +282,7 @@ Size WinogradGenerator::run() {
     Value panelFrom = k.mul(block, k.c(form.panelsPerItem));
     Value panelTo = k.min(k.add(panelFrom, k.c(form.panelsPerItem)), k.c(panelCount));
     Value groups = k.div(k.add(tiles, k.c(form.tilesAtOnce - 1)), atOnce);
-    Value from = k.div(k.mul(range, groups), ranges), to = k.div(k.mul(k.add(range, k.c(1)), groups), ranges);
+    Value from = k.startOf(range, groups, ranges), to = k.startOf(k.add(range, k.c(1)), groups, ranges);
     k.loop(from, to, k.c(1), [&](Value group) {
       Value first = k.mul(group, atOnce), last = k.min(k.add(first, atOnce), tiles);
       Value here = transformed;

@@ -1,8 +1,6 @@
 // See WinogradTransform.h.
 #include "compiler/Codegen/WinogradTransform.h"
 
-#include "compiler/Plan/Plan.h"
-
 using namespace mlir;
 
 namespace crosscut {
@@ -63,8 +61,8 @@ Value WinogradTransform::addScaled(Value x, double factor, Value y) {
 }
 
 SmallVector<Value> WinogradTransform::input(ArrayRef<Value> d) {
-  if (stride == 2) return {sub(d[0], d[2]), d[2], sub(d[4], d[2]), d[1], d[3]};
-  if (outputs == 2) return {sub(d[2], d[0]), add(d[2], d[1]), sub(d[2], d[1]), sub(d[3], d[1])};
+  if (form.stride == 2) return {sub(d[0], d[2]), d[2], sub(d[4], d[2]), d[1], d[3]};
+  if (form.outputs == 2) return {sub(d[2], d[0]), add(d[2], d[1]), sub(d[2], d[1]), sub(d[3], d[1])};
   // Rows for a point p and its opposite are d4 - q² d2 +- (p d3 - q d1), where q is the other point, 1/p. A
   // multiplication starts each odd part: with a multiply-add for every term, registers would have to be copied on NEON
   // and RVV.
@@ -79,18 +77,18 @@ SmallVector<Value> WinogradTransform::input(ArrayRef<Value> d) {
 }
 
 SmallVector<Value> WinogradTransform::output(ArrayRef<Value> p) {
-  if (stride == 2) return {add(p[3], add(p[0], p[1])), add(p[4], add(p[1], p[2]))};
-  if (outputs == 2) return {add(p[0], add(p[1], p[2])), add(p[3], sub(p[1], p[2]))};
+  if (form.stride == 2) return {add(p[3], add(p[0], p[1])), add(p[4], add(p[1], p[2]))};
+  if (form.outputs == 2) return {add(p[0], add(p[1], p[2])), add(p[3], sub(p[1], p[2]))};
   Value evenA = add(p[1], p[2]), oddA = sub(p[1], p[2]), evenB = add(p[3], p[4]), oddB = sub(p[3], p[4]);
   return {add(p[0], add(evenA, evenB)), addScaled(scale(a, oddA), b, oddB), addScaled(scale(a2, evenA), b2, evenB),
           addScaled(addScaled(p[5], a3, oddA), b3, oddB)};
 }
 
-void transformFilter(const double (&w)[3][3], unsigned outputs, unsigned stride, double *to) {
+void transformFilter(const double (&w)[3][3], const WinogradForm &form, double *to) {
   double g[6][3] = {{1, 0, 0}, {1, 0, 1}, {0, 0, 1}, {0, 1, 0}, {0, 1, 0}};  // with stride 2
-  if (stride == 1 && outputs == 2) filterMatrix({0, 1, -1}, g);
-  else if (stride == 1) filterMatrix({0, a, -a, b, -b}, g);
-  unsigned points = (outputs - 1) * stride + 3;
+  if (form.stride == 1 && form.outputs == 2) filterMatrix({0, 1, -1}, g);
+  else if (form.stride == 1) filterMatrix({0, a, -a, b, -b}, g);
+  unsigned points = form.points();
   for (unsigned i = 0; i < points; ++i) {
     double row[3] = {};
     for (int column = 0; column < 3; ++column)

@@ -11,12 +11,13 @@
 #pragma once
 
 #include "compiler/Codegen/KernelBuilder.h"
+#include "compiler/Plan/Plan.h"
 
 namespace crosscut {
 
 class WinogradTransform {
  public:
-  WinogradTransform(KernelBuilder &k, unsigned outputs, unsigned stride) : k(k), outputs(outputs), stride(stride) {}
+  WinogradTransform(KernelBuilder &k, const WinogradForm &form) : k(k), form(form) {}
   // B' d: as many values as there are points.
   llvm::SmallVector<mlir::Value> input(llvm::ArrayRef<mlir::Value> d);
   // A' p: a value of each point to m.
@@ -35,11 +36,11 @@ class WinogradTransform {
   mlir::Value splat(double value, mlir::Type type);
 
   KernelBuilder &k;
-  unsigned outputs, stride;
+  const WinogradForm &form;
   mlir::Value factors;
 };
 
 // G w G' of one 3x3 filter, in double precision: `to` gets points² values, at most 36, row by row.
-void transformFilter(const double (&w)[3][3], unsigned outputs, unsigned stride, double *to);
+void transformFilter(const double (&w)[3][3], const WinogradForm &form, double *to);
 
 }  // namespace crosscut
