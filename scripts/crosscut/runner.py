@@ -161,11 +161,17 @@ def run(command: list[str | Path], timeout: float = 600.0) -> Result:
         return result(None, None, None, f"{paths.relative(argv[0])}: {error.strerror}")
     _live.add(process.pid)
     try:
+        if _stopping.is_set():  # since the last look: whoever stops may have read `_live` without this one
+            raise Stopped
         out, err = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
         _kill_group(process.pid)
         out, err = process.communicate()
         return result(None, out, err, f"did not end within {timeout:g} s")
+    except BaseException:  # an interrupt, which communicate() passes on before the program has ended
+        _kill_group(process.pid)
+        process.wait()
+        raise
     finally:
         _live.discard(process.pid)
     if _stopping.is_set():

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import threading
+import time
+
 import pytest
 
 from crosscut import matrix, paths, runner
@@ -48,3 +54,27 @@ def test_the_plugin_goes_to_the_emulator_and_only_there(tmp_path):
 def test_commands_are_shown_as_people_type_them():
     result = runner.run(["true", paths.SOURCE / "models" / "a b", f"--input=@{paths.SOURCE}/build/x.npy"])
     assert result.shell == "true 'models/a b' --input=@build/x.npy"
+
+
+def test_an_interrupt_waits_for_the_program_that_it_ends(tmp_path, monkeypatch):
+    """However long that takes: communicate() alone would leave a program that is slow to die."""
+
+    class Impatient(subprocess.Popen):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            self._sigint_wait_secs = 0
+
+    monkeypatch.setattr(subprocess, "Popen", Impatient)
+    started = tmp_path / "started"
+
+    def interrupt():
+        while not (started.exists() and started.read_text()):
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(SystemExit) as stopped, runner.interruptible():
+        runner.run(["sh", "-c", f"echo $$ > '{started}'; exec sleep 60"])
+    assert stopped.value.code == 130
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(started.read_text()), 0)
