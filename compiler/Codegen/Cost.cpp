@@ -28,7 +28,7 @@ double sumCycles(const TargetDescription &target, double factor, double outputs,
 // Time of an instruction on a vector of `lanes`, of that on a whole one: of a group of registers fewer take part, and
 // where there is one unit for 512 bits, it is two for 256.
 double shareOf(const TargetDescription &target, unsigned lanes) {
-  double atOnce = target.vectorBits >= 512 && target.fmaPipes == 1 ? target.vectorBits / 64 : target.vectorBits / 32;
+  double atOnce = target.vectorBits / (target.hasTwoHalves() ? 64 : 32);
   return target.vectorBits ? std::max<double>(lanes, atOnce) / std::max<double>(target.lanes(), atOnce) : 1;
 }
 
@@ -38,8 +38,10 @@ double multiplyAddsPerCycle(const TargetDescription &target) {
   return std::max(1u, target.vectorBits / 32) * double(std::max(1u, target.fmaPipes));
 }
 
-StepCost stepCost(const TargetDescription &target, unsigned rows, unsigned vectors, double lastShare) {
-  double registers = (vectors - 1 + lastShare) * target.vectorGroup;
+StepCost stepCost(const TargetDescription &target, unsigned rows, const Panels &panels) {
+  unsigned vectors = panels.vectors;
+  double registers =
+      ((vectors - 1) * shareOf(target, panels.lanes) + shareOf(target, panels.lastLanes)) * target.vectorGroup;
   unsigned unroll = unrollFor(target, rows, vectors, target.laneFma);
   double multiplyAdds = rows * registers / std::max(1u, target.fmaPipes);
   double loads = registers + (target.laneFma ? rows / 4.0 : rows);
@@ -55,7 +57,7 @@ double contractionCost(const TargetDescription &target, const ContractionSize &s
   int64_t bands = size.bands.value_or(64), rows = std::max<int64_t>(1, size.rows.value_or(1 << 12));
   int64_t columns = size.columns.value_or(1 << 12), depth = size.depth.value_or(256);
   auto costOfTile = [&](unsigned height, const Panels &panels) {
-    StepCost step = stepCost(target, height, panels.vectors, shareOf(target, panels.lastLanes));
+    StepCost step = stepCost(target, height, panels);
     double perStep = what == CostOf::Rank ? step.rank : step.cycles;
     if (what == CostOf::Rank && depth * panels.width() * 4 > int64_t(target.l1Bytes / 2))
       perStep += panels.width() * 4 * secondCacheByte;

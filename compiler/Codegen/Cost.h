@@ -14,12 +14,12 @@ double multiplyAddsPerCycle(const TargetDescription &target);
 
 // ---- Register tiles ------------------------------------------------------------------------------------------------
 
-// One step of the reduction for a tile of rows x vectors, the last of which takes `lastShare` of a whole one's time.
+// One step of the reduction for a tile of `rows` and the columns of a panel.
 struct StepCost {
   double cycles = 0;  // that it takes
   double rank = 0;    // cycles, and a little for every instruction: between equally fast tiles, fewer instructions
 };
-StepCost stepCost(const TargetDescription &target, unsigned rows, unsigned vectors, double lastShare = 1);
+StepCost stepCost(const TargetDescription &target, unsigned rows, const Panels &panels);
 
 // A contraction of this size with this tile. By rank, which choices follow, or by cycles, which predictions do.
 enum class CostOf { Rank, Cycles };

@@ -34,23 +34,28 @@ llvm::SmallVector<Panels> splitColumns(int64_t columns, const Tile &tile, const 
   unsigned lanes = target.lanes();
   llvm::SmallVector<Panels> panels;
   int64_t at = 0;
-  auto addPanels = [&](int64_t count, unsigned vectors, unsigned lastLanes, unsigned lastColumns) {
+  auto addPanels = [&](int64_t count, unsigned vectors, unsigned lastLanes, unsigned lastColumns, unsigned others) {
     if (!count) return;
     Panels run;
     run.start = at;
     run.count = count;
     run.vectors = vectors;
-    run.lanes = vectors > 1 ? lanes : lastLanes;
+    run.lanes = vectors > 1 ? others : lastLanes;
     run.lastLanes = lastLanes;
     run.lastColumns = lastColumns;
     panels.push_back(run);
     at += count * run.columns();
   };
-  addPanels(columns / (int64_t(lanes) * tile.vectors), tile.vectors, lanes, lanes);
-  unsigned whole = (columns - at) / lanes, rest = (columns - at) % lanes;
-  // RVV takes an instruction for every change of a vector's length: there, vectors of one panel are equal.
-  if (!rest || target.vectorGroup > 1) {
-    addPanels(whole ? 1 : 0, whole, lanes, lanes);
+  addPanels(columns / (int64_t(lanes) * tile.vectors), tile.vectors, lanes, lanes, lanes);
+  unsigned whole = (columns - at) / lanes, rest = (columns - at) % lanes, others = lanes;
+  bool ofHalves = target.hasTwoHalves() && rest && rest <= lanes / 2;
+  if (ofHalves && registersOf(target, tile.rows, 2 * whole + 1) <= target.vectorRegisters - target.spareRegisters) {
+    // Among halves, whole vectors would all go to the same one of the two units.
+    others = lanes / 2;
+    whole *= 2;
+  } else if (!rest || ofHalves || target.vectorGroup > 1) {
+    // RVV takes an instruction for every change of a vector's length: there, vectors of one panel are equal.
+    addPanels(whole ? 1 : 0, whole, lanes, lanes, lanes);
     whole = 0;
   }
   while (rest) {
@@ -58,7 +63,7 @@ llvm::SmallVector<Panels> splitColumns(int64_t columns, const Tile &tile, const 
     unsigned width =
         tails == Tails::Filled ? std::max(std::min(lanes, 4u), llvm::bit_ceil(rest)) : llvm::bit_floor(rest);
     unsigned stored = std::min(width, rest);
-    addPanels(1, whole + 1, width, stored);
+    addPanels(1, whole + 1, width, stored, others);
     rest -= stored;
     whole = 0;
   }

@@ -22,8 +22,8 @@ struct Tile {
 // row are loaded at once.
 unsigned unrollFor(const TargetDescription &target, unsigned rows, unsigned vectors, bool lanewise);
 
-// A run of panels of equal width over the columns of a contraction. A panel is `vectors` registers wide; the last of
-// them may have fewer lanes, and fewer columns than lanes: its other lanes are multiplied with zeros and not stored.
+// A run of panels of equal width over the columns of a contraction. A panel is `vectors` vectors of `lanes` wide; the
+// last may have fewer lanes, and fewer columns than lanes: its other lanes are multiplied with zeros and not stored.
 struct Panels {
   int64_t start = 0;  // first column
   int64_t count = 0;  // panels

@@ -59,6 +59,9 @@ struct TargetDescription {
   double instructionWeight = 0.05;
   uint64_t l1Bytes = 32768, l2Bytes = 262144, lineBytes = 64;
 
+  // One unit for whole vectors that is two for halves (512 bits on Zen 4): halves are as fast, but not among whole
+  // ones.
+  bool hasTwoHalves() const { return vectorBits >= 512 && fmaPipes == 1 && vectorGroup == 1; }
   // f32 lanes of one operation: 16 on AVX-512, 8 on AVX2, 4 on NEON, 16 on RVV with VLEN 128 and LMUL 4, 1 on scalars.
   unsigned lanes() const { return vectorBits ? vectorBits * vectorGroup / 32 : 1; }
 };

@@ -108,3 +108,20 @@ def test_winograd_products_stay_in_registers(name, tools):
     assert count >= min(expected.tile, 8)
     assert not spills([largest], style), str(largest)
     assert len(largest.instructions) <= expected.winograd * count, str(largest)
+
+
+def test_vectors_of_one_loop_are_equal_where_halves_are_as_fast(tools):
+    """Zen 4 has one unit for 512 bits that is two for 256: among halves, whole vectors would all go to one of the two."""
+    from builder import Function
+    from operations import conv
+
+    f = Function("layer")
+    f.output(conv(f, f.arg([1, 144, 56, 56]), f.const([24, 144, 1, 1]), f.const([24])))
+    model, module = tools.work / "halves.mlir", tools.work / "halves.xcm"
+    model.write_text(f.text())
+    must_run([tools.compiler, model, "-o", module, *X86, "--cpu=znver4"])
+    loops = innermost_loops(disassemble(module), STYLES["x86_64"])
+    sums = [loop for loop in loops if loop.count(r"^vfmadd\d+ps ") >= IN_LOOP]
+    assert sums
+    for loop in sums:
+        assert not (loop.count(r"^vfmadd\d+ps .*%zmm") and loop.count(r"^vfmadd\d+ps (?!.*%zmm).*%ymm")), str(loop)

@@ -28,6 +28,8 @@ def convolutions(cases: Family) -> None:
     for c, oc, h, w in [(1, 1, 1, 1), (3, 17, 5, 7), (16, 31, 7, 7), (33, 16, 1, 13), (7, 65, 3, 3), (8, 5, 9, 4)]:
         add(f"1x1_{c}to{oc}_{h}x{w}", c, oc, h, w, 1, tail="b")
         add(f"3x3_{c}to{oc}_{h}x{w}", c, oc, h, w, 3, low=(1, 1), high=(1, 1), tail="bc")
+    for oc in (20, 24, 40, 88):  # vectors, and a half of one or less
+        add(f"1x1_to{oc}", 7, oc, 5, 11, 1, tail="bc")
     for stride in (1, 2, 3):
         for k in (1, 3, 5, 7):
             add(f"{k}x{k}_stride{stride}", 5, 18, 13, 11, k, stride, low=(k // 2,) * 2, high=(k // 2,) * 2, tail="b")
@@ -86,6 +88,7 @@ def grouped_convolutions(cases: Family) -> None:
     for c, h, w, k, stride, dilation, batch in [
         (1, 5, 5, 3, 1, 1, 1), (16, 7, 7, 3, 1, 1, 1), (17, 9, 8, 3, 2, 1, 1), (33, 5, 6, 5, 1, 1, 2), (24, 14, 13, 3, 1, 1, 1),
         (3, 11, 10, 7, 2, 1, 1), (65, 4, 5, 3, 1, 2, 1), (8, 1, 1, 3, 1, 1, 1), (15, 9, 9, 5, 2, 1, 1), (31, 6, 7, 3, 3, 1, 1),
+        (20, 2, 9, 3, 1, 1, 1), (18, 3, 17, 5, 1, 1, 2), (36, 6, 15, 7, 2, 1, 1),
     ]:  # fmt: skip
 
         def build(f: Function, c=c, h=h, w=w, k=k, s=stride, d=dilation, batch=batch) -> None:
