@@ -94,12 +94,13 @@ Value Body::eq(Value a, Value c) {
 Value Body::ne(Value a, Value c) {
   return compare(*this, a, c, arith::CmpFPredicate::UNE, arith::CmpIPredicate::ne, arith::CmpIPredicate::ne);
 }
+// Which of two zeros is less, ONNX leaves open; a NaN is passed on.
 Value Body::min(Value a, Value c) {
-  if (isF(a)) return op<arith::MinimumFOp>(a, c);
+  if (isF(a)) return op<arith::MinimumFOp>(a, c, arith::FastMathFlags::nsz);
   return isUnsigned ? op<arith::MinUIOp>(a, c) : op<arith::MinSIOp>(a, c);
 }
 Value Body::max(Value a, Value c) {
-  if (isF(a)) return op<arith::MaximumFOp>(a, c);
+  if (isF(a)) return op<arith::MaximumFOp>(a, c, arith::FastMathFlags::nsz);
   return isUnsigned ? op<arith::MaxUIOp>(a, c) : op<arith::MaxSIOp>(a, c);
 }
 Value Body::select(Value condition, Value a, Value c) { return op<arith::SelectOp>(condition, a, c); }
