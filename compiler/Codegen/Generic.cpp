@@ -5,74 +5,15 @@
 // reduction whose lanes are combined at the end. Windows compute several neighbouring results at once, so that their
 // weights and the values that they share are loaded once. Loops that stay outside make the work items.
 #include "compiler/Codegen/BodyCost.h"
-#include "compiler/Codegen/Combiner.h"
-#include "compiler/Codegen/Kernels.h"
+#include "compiler/Codegen/GenericGenerator.h"
 #include "compiler/Codegen/VectorWalk.h"
 
 #include "llvm/ADT/bit.h"
-#include "mlir/Dialect/Utils/StaticValueUtils.h"
-#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 
 namespace crosscut {
-namespace {
-
-class GenericGenerator {
- public:
-  GenericGenerator(KernelBuilder &k, const Step &step, WeightBlob &weights)
-      : k(k), step(step), weights(weights), context(k.b.getContext()), space(step, context) {}
-
-  Size run();
-  KernelChoice describe() const;
-
- private:
-  // Position of the loops at one point of the code.
-  struct Position {
-    SmallVector<Value> values;    // one a loop; none: not entered yet
-    std::vector<Value> pointers;  // one an operand
-  };
-
-  Size size(int64_t value) { return getAffineConstantExpr(value, context); }
-  bool bodiesVectorize();
-  void arrangeLoops();
-  bool chooseTransposition();
-  void emitTransposed(const Position &at, unsigned lanes);
-  int scoreAsVector(unsigned loop);
-  bool gathers(unsigned loop);
-  int reductionInLanes(int64_t shortest);
-  Position enter(const Position &at, unsigned loop, Value value);
-  void emitLoops(unsigned loop, const Position &at);
-  unsigned lanesAtOnce() const;
-  void emitVectorLoop(const Position &at, Value from, Value to);
-  unsigned vectorsAtOnce() const;
-  void emitRows(const Position &at, unsigned lanes);
-  void emitTile(const Position &at, unsigned lanes, unsigned rows);
-  SmallVector<Value> initial(const Position &at, unsigned lanes);
-  SmallVector<Value> reduce(unsigned index, const Position &at, ArrayRef<Value> acc, unsigned lanes, unsigned rows);
-  SmallVector<Value> bodyAt(const Position &at, ArrayRef<Value> acc, unsigned lanes, unsigned row);
-  bool readsInit() const;
-  Value pointerTo(const Operand &operand, const Position &at, unsigned row);
-  SmallVector<Value> applied(const Position &at, ArrayRef<Value> results, unsigned lanes, unsigned row);
-  void storeTile(const Position &at, ArrayRef<Value> values, unsigned lanes, unsigned row);
-  SmallVector<Value> reduceInLanes(const Position &at);
-  Value loopValue(const Position &at, unsigned member, unsigned row);
-
-  KernelBuilder &k;
-  const Step &step;
-  WeightBlob &weights;
-  MLIRContext *context;
-  LoopSpace space;
-
-  // After arranging: parallel loops, then reductions; numbers of special ones, or -1.
-  unsigned parallelLoops = 0;
-  int vectorLoop = -1;       // walked in vectors
-  int rowLoop = -1;          // several values at once
-  bool lanesReduce = false;  // the vector loop is a reduction
-  bool transposes = false;   // rows of the input become columns
-  unsigned rowsAtOnce = 1;
-  std::optional<Combiner> combiner;
-};
 
 bool GenericGenerator::bodiesVectorize() {
   if (step.nest.op && !isVectorizable(step.nest.op->getRegion(0).front())) return false;
@@ -191,16 +132,44 @@ void GenericGenerator::arrangeLoops() {
   bool window = parallelLoops < space.loops.size() && !lanesReduce;
   if (window && vectorLoop >= 0 && parallelLoops >= 2 && bodiesVectorize()) {
     rowLoop = vectorLoop == static_cast<int>(parallelLoops) - 1 ? parallelLoops - 2 : parallelLoops - 1;
+    chooseBands();
     unsigned most = k.target.vectorRegisters >= 32 ? 7 : k.target.vectorRegisters >= 16 ? 4 : 2;
+    if (bandsAtOnce > 1) {
+      // The sums of two bands leave less room for what they share; it is more where windows are further apart. The
+      // multiply-adds of AVX-512 can read it from memory.
+      const Sizes &strides = space.find(Operand::Input, 0)->strides;
+      bool apart = strides[bandLoop] != strides[sharedLoop];
+      most = k.target.foldsBroadcast ? (apart ? 5 : 7) : apart ? 3 : 5;
+    }
     auto extent = constantOf(space.loops[rowLoop].extent);
     rowsAtOnce = most;
     if (extent) {
-      rowsAtOnce = std::min<int64_t>(most, *extent);
+      int64_t length = std::max<int64_t>(1, *extent);
+      rowsAtOnce = llvm::divideCeil(length, llvm::divideCeil(length, int64_t(most)));
       for (unsigned rows = rowsAtOnce; rows > rowsAtOnce / 2 && rows > 1; --rows)
         if (*extent % rows == 0) {
           rowsAtOnce = rows;
           break;
         }
+    }
+  }
+}
+
+// Rows of a window's results that overlap in what they read are computed together, so that this is loaded once.
+void GenericGenerator::chooseBands() {
+  Operand *input = space.find(Operand::Input, 0);
+  if (k.target.vectorRegisters < 32 || !input || input->splat) return;
+  for (unsigned loop = 0; loop < parallelLoops; ++loop) {
+    if (int(loop) == vectorLoop || int(loop) == rowLoop) continue;
+    auto step = constantOf(input->strides[loop]), extent = constantOf(space.loops[loop].extent);
+    if (!step || extent.value_or(2) < 2) continue;
+    for (unsigned sum = parallelLoops; sum < space.loops.size(); ++sum) {
+      auto apart = constantOf(input->strides[sum]), taps = constantOf(space.loops[sum].extent);
+      if (!apart || *apart <= 0 || !taps || *taps > 7 || *step % *apart || *step / *apart >= *taps) continue;
+      bandLoop = loop;
+      sharedLoop = sum;
+      bandsAtOnce = 2;
+      return;
     }
   }
 }
@@ -225,29 +194,6 @@ bool GenericGenerator::chooseTransposition() {
     return true;
   }
   return false;
-}
-
-// Interleaving the upper half of the vectors with the lower moves one bit of the row to the lane and one back.
-void GenericGenerator::emitTransposed(const Position &at, unsigned lanes) {
-  Operand *input = space.find(Operand::Input, 0);
-  SmallVector<Value> block;
-  for (unsigned i = 0; i < lanes; ++i) {
-    Value pointer = k.advance(pointerTo(*input, at, 0), input->element, input->strides[vectorLoop], k.c(i));
-    block.push_back(k.load(pointer, input->element, lanes, input->strides[rowLoop]));
-  }
-  SmallVector<int64_t> low, high;
-  for (unsigned i = 0; i < lanes / 2; ++i) {
-    low.append({i, i + lanes});
-    high.append({i + lanes / 2, i + lanes / 2 + lanes});
-  }
-  for (unsigned round = 1; round < lanes; round *= 2) {
-    SmallVector<Value> next;
-    for (unsigned i = 0; i < lanes / 2; ++i)
-      for (ArrayRef<int64_t> mask : {ArrayRef(low), ArrayRef(high)})
-        next.push_back(vector::ShuffleOp::create(k.b, k.loc, block[i], block[i + lanes / 2], mask));
-    block = next;
-  }
-  for (unsigned i = 0; i < lanes; ++i) storeTile(at, block[i], lanes, i);
 }
 
 GenericGenerator::Position GenericGenerator::enter(const Position &at, unsigned loop, Value value) {
@@ -282,7 +228,7 @@ Size GenericGenerator::run() {
   Size items = size(1);
   int64_t count = 1;
   while (itemLoops < parallelLoops && static_cast<int>(itemLoops) != vectorLoop &&
-         static_cast<int>(itemLoops) != rowLoop) {
+         static_cast<int>(itemLoops) != rowLoop && static_cast<int>(itemLoops) != bandLoop) {
     auto extent = constantOf(space.loops[itemLoops].extent);
     if (known && (count >= 32 || work / count < minItemWork / 8)) break;
     if (!known && itemLoops >= 2) break;
@@ -290,6 +236,9 @@ Size GenericGenerator::run() {
     items = items * space.loops[itemLoops].extent;
     ++itemLoops;
   }
+  bool enough = known && (count >= 32 || work / count < minItemWork / 8);
+  bool cutBands = static_cast<int>(itemLoops) == bandLoop && !enough;
+  if (cutBands) items = items * space.loops[bandLoop].extent.ceilDiv(bandsAtOnce);
   bool cutVector = itemLoops == 0 && vectorLoop == 0 && !lanesReduce && rowLoop < 0;
   int64_t piece = int64_t(k.target.lanes()) * 2048;
   if (cutVector) items = space.loops[0].extent.ceilDiv(piece);
@@ -301,6 +250,12 @@ Size GenericGenerator::run() {
       return;
     }
     Position at = start;
+    Value group;
+    if (cutBands) {
+      Value groups = k.expand(space.loops[bandLoop].extent.ceilDiv(bandsAtOnce));
+      group = k.rem(item, groups);
+      item = k.div(item, groups);
+    }
     SmallVector<Value> values(itemLoops);
     for (unsigned loop = itemLoops; loop-- > 0;) {
       Value n = k.expand(space.loops[loop].extent);
@@ -308,6 +263,11 @@ Size GenericGenerator::run() {
       if (loop) item = k.div(item, n);
     }
     for (unsigned loop = 0; loop < itemLoops; ++loop) at = enter(at, loop, values[loop]);
+    if (cutBands) {
+      Value from = k.mul(group, k.c(bandsAtOnce));
+      emitBands(at, from, k.min(k.add(from, k.c(bandsAtOnce)), k.expand(space.loops[bandLoop].extent)));
+      return;
+    }
     emitLoops(itemLoops, at);
   });
   return items;
@@ -321,8 +281,27 @@ void GenericGenerator::emitLoops(unsigned loop, const Position &at) {
     else emitRows(at, 1);
     return;
   }
-  k.loop(k.c(0), k.expand(space.loops[loop].extent), k.c(1),
-         [&](Value iv) { emitLoops(loop + 1, enter(at, loop, iv)); });
+  Value extent = k.expand(space.loops[loop].extent);
+  if (static_cast<int>(loop) == bandLoop) {
+    emitBands(at, k.c(0), extent);
+    return;
+  }
+  k.loop(k.c(0), extent, k.c(1), [&](Value iv) { emitLoops(loop + 1, enter(at, loop, iv)); });
+}
+
+void GenericGenerator::emitBands(const Position &at, Value from, Value to) {
+  auto bands = [&](Value band, unsigned count) {
+    bandsHere = count;
+    emitLoops(bandLoop + 1, enter(at, bandLoop, band));
+    bandsHere = 1;
+  };
+  Value whole = k.sub(to, k.rem(k.sub(to, from), k.c(bandsAtOnce)));
+  k.loop(from, whole, k.c(bandsAtOnce), [&](Value band) { bands(band, bandsAtOnce); });
+  if (auto known = constantOf(space.loops[bandLoop].extent)) {
+    if (*known % bandsAtOnce) k.ifThen(k.less(whole, to), [&] { bands(whole, *known % bandsAtOnce); });
+  } else {
+    k.loop(whole, to, k.c(1), [&](Value band) { bands(band, 1); });
+  }
 }
 
 KernelChoice GenericGenerator::describe() const {
@@ -332,6 +311,9 @@ KernelChoice GenericGenerator::describe() const {
   walk.rowLoop = rowLoop;
   walk.lanesReduce = lanesReduce;
   walk.rowsAtOnce = rowsAtOnce;
+  walk.bandLoop = bandLoop;
+  walk.sharedLoop = sharedLoop;
+  walk.bandsAtOnce = bandsAtOnce;
   walk.transposes = transposes;
   if (vectorLoop >= 0) walk.lanes = lanesReduce ? k.target.lanes() : lanesAtOnce();
   return describeWalk(step, space, walk, k.target);
@@ -374,9 +356,9 @@ void GenericGenerator::emitVectorLoop(const Position &at, Value from, Value to) 
       SmallVector<SmallVector<Value>> results;
       for (unsigned i = 0; i < vectors; ++i) {
         places.push_back(enter(at, vectorLoop, k.add(iv, k.c(i * lanes))));
-        results.push_back(applied(places[i], bodyAt(places[i], {}, lanes, 0), lanes, 0));
+        results.push_back(applied(places[i], bodyAt(places[i], {}, lanes, {}), lanes, {}));
       }
-      for (unsigned i = 0; i < vectors; ++i) storeTile(places[i], results[i], lanes, 0);
+      for (unsigned i = 0; i < vectors; ++i) storeTile(places[i], results[i], lanes, {});
     });
     from = together;
   }
@@ -410,181 +392,6 @@ void GenericGenerator::emitRows(const Position &at, unsigned lanes) {
     k.loop(whole, extent, k.c(1), [&](Value iv) { emitTile(enter(at, rowLoop, iv), lanes, 1); });
   }
 }
-
-SmallVector<Value> GenericGenerator::initial(const Position &at, unsigned lanes) {
-  SmallVector<Value> values;
-  for (unsigned i = 0; i < step.nest.inits.size(); ++i)
-    for (auto [number, operand] : llvm::enumerate(space.operands))
-      if (operand.role == Operand::Init && operand.position == i)
-        values.push_back(
-            k.broadcast(loadOperand(k, operand, at.pointers[number], lanes, lanesReduce ? -1 : vectorLoop), lanes));
-  return values;
-}
-
-Value GenericGenerator::loopValue(const Position &at, unsigned member, unsigned row) {
-  int loop = space.loopOf(member);
-  if (loop < 0 || !at.values[loop]) return k.c(0);
-  return loop == rowLoop ? k.add(at.values[loop], k.c(row)) : at.values[loop];
-}
-
-// One turn of the nest's body.
-SmallVector<Value> GenericGenerator::bodyAt(const Position &at, ArrayRef<Value> acc, unsigned lanes, unsigned row) {
-  SmallVector<Value> arguments(step.nest.inputs.size());
-  for (auto [number, operand] : llvm::enumerate(space.operands)) {
-    if (operand.role != Operand::Input) continue;
-    Value pointer = at.pointers[number];
-    if (!operand.splat && row) pointer = k.advance(pointer, operand.element, operand.strides[rowLoop], k.c(row));
-    arguments[operand.position] = loadOperand(k, operand, pointer, lanes, vectorLoop);
-  }
-  if (!step.nest.op) return arguments;  // a copy
-  Block &body = step.nest.op->getRegion(0).front();
-  arguments.append(acc.begin(), acc.end());
-  while (arguments.size() < body.getNumArguments())
-    arguments.push_back(k.constant(cast<TypedAttr>(k.b.getZeroAttr(body.getArgument(arguments.size()).getType()))));
-  BodyContext bodyContext;
-  auto index = [&](unsigned loop) { return loopValue(at, loop, row); };
-  bodyContext.index = index;
-  bodyContext.lanes = lanes;
-  bodyContext.captured = step.nest.captured;
-  if (vectorLoop >= 0) bodyContext.vectorLoop = space.loops[vectorLoop].members.back();
-  return k.cloneBody(body, arguments, bodyContext);
-}
-
-SmallVector<Value> GenericGenerator::reduce(unsigned loop, const Position &at, ArrayRef<Value> acc, unsigned lanes,
-                                            unsigned rows) {
-  unsigned results = acc.size() / rows;
-  if (loop == space.loops.size()) {
-    SmallVector<Value> next;
-    for (unsigned row = 0; row < rows; ++row) next.append(bodyAt(at, acc.slice(row * results, results), lanes, row));
-    return next;
-  }
-  // Short loops of a window are written out.
-  auto extent = constantOf(space.loops[loop].extent);
-  if (extent && *extent <= 7 && rowLoop >= 0) {
-    SmallVector<Value> values(acc);
-    for (int64_t i = 0; i < *extent; ++i) values = reduce(loop + 1, enter(at, loop, k.c(i)), values, lanes, rows);
-    return values;
-  }
-  SmallVector<Value> wide;
-  for (Value value : acc) wide.push_back(k.broadcast(value, lanes));
-  return k.loop(k.c(0), k.expand(space.loops[loop].extent), k.c(1), wide, [&](Value iv, ArrayRef<Value> carried) {
-    SmallVector<Value> next = reduce(loop + 1, enter(at, loop, iv), carried, lanes, rows);
-    for (Value &value : next) value = k.broadcast(value, lanes);
-    return next;
-  });
-}
-
-// A reduction along the lanes: vectors of partial results, combined at the end with what is left over. Several at once,
-// since each waits for what was added to it before.
-SmallVector<Value> GenericGenerator::reduceInLanes(const Position &at) {
-  constexpr unsigned mostChains = 4;
-  unsigned lanes = k.target.lanes(), chains = mostChains;
-  auto extent = constantOf(space.loops[vectorLoop].extent);
-  if (extent) {
-    lanes = std::min<unsigned>(lanes, llvm::bit_floor(static_cast<uint64_t>(*extent)));
-    chains = std::clamp<int64_t>(*extent / lanes, 1, mostChains);
-  }
-  unsigned outer = vectorLoop;  // the vector loop is the last one
-  Value length = k.expand(space.loops[vectorLoop].extent);
-  auto wholeOf = [&](unsigned step) { return k.sub(length, k.rem(length, k.c(step))); };
-  Value neutral = k.broadcast(k.constant(combiner->neutral), lanes);
-  auto combine = [&](Value x, Value y) { return vector::makeArithReduction(k.b, k.loc, combiner->kind, x, y); };
-  auto add = [&](const Position &here, Value iv, Value acc, unsigned width) {
-    return k.broadcast(bodyAt(enter(here, vectorLoop, iv), {acc}, width, 0)[0], width);
-  };
-  // Carried: a vector for each chain, and a scalar. Loops of the reduction outside the vectors come first.
-  auto nest = [&](auto &self, unsigned loop, const Position &here, ArrayRef<Value> carried) -> SmallVector<Value> {
-    if (loop != outer)
-      return k.loop(
-          k.c(0), k.expand(space.loops[loop].extent), k.c(1), SmallVector<Value>(carried),
-          [&](Value iv, ArrayRef<Value> inner) { return self(self, loop + 1, enter(here, loop, iv), inner); });
-    SmallVector<Value> vectors(carried.drop_back());
-    Value together = wholeOf(lanes * chains), single = wholeOf(lanes);
-    vectors = k.loop(k.c(0), together, k.c(lanes * chains), vectors, [&](Value iv, ArrayRef<Value> acc) {
-      SmallVector<Value> next;
-      for (unsigned i = 0; i < chains; ++i) next.push_back(add(here, k.add(iv, k.c(i * lanes)), acc[i], lanes));
-      return next;
-    });
-    if (chains > 1)
-      vectors[0] = k.loop(together, single, k.c(lanes), {vectors[0]}, [&](Value iv, ArrayRef<Value> acc) {
-        return SmallVector<Value>{add(here, iv, acc[0], lanes)};
-      })[0];
-    vectors.push_back(k.loop(single, length, k.c(1), {carried.back()}, [&](Value iv, ArrayRef<Value> acc) {
-      return SmallVector<Value>{add(here, iv, acc[0], 1)};
-    })[0]);
-    return vectors;
-  };
-  SmallVector<Value> parts(chains, neutral);
-  parts.push_back(initial(at, 1)[0]);
-  parts = nest(nest, parallelLoops, at, parts);
-  Value scalar = parts.pop_back_val();
-  for (unsigned step = 1; step < chains; step *= 2)
-    for (unsigned i = 0; i + step < chains; i += 2 * step) parts[i] = combine(parts[i], parts[i + step]);
-  if (lanes == 1) return {combine(parts[0], scalar)};
-  // Lanes are partial results already, so that their order means nothing either: halves are added, not one by one.
-  return {vector::ReductionOp::create(k.b, k.loc, combiner->kind, parts[0], scalar, arith::FastMathFlags::reassoc)};
-}
-
-bool GenericGenerator::readsInit() const {
-  if (!step.nest.op) return false;
-  auto arguments = step.nest.op->getRegion(0).front().getArguments().drop_front(step.nest.inputs.size());
-  return llvm::any_of(arguments, [](Value argument) { return !argument.use_empty(); });
-}
-
-void GenericGenerator::emitTile(const Position &at, unsigned lanes, unsigned rows) {
-  if (lanesReduce) {
-    storeTile(at, applied(at, reduceInLanes(at), 1, 0), 1, 0);
-    return;
-  }
-  if (transposes && rows == lanes) {
-    emitTransposed(at, lanes);
-    return;
-  }
-  SmallVector<Value> values;
-  bool reduces = parallelLoops < space.loops.size();
-  for (unsigned row = 0; row < rows; ++row) {
-    Position here = at;
-    if (row)
-      for (auto [i, operand] : llvm::enumerate(space.operands))
-        if (!operand.splat)
-          here.pointers[i] = k.advance(at.pointers[i], operand.element, operand.strides[rowLoop], k.c(row));
-    if (reduces || readsInit()) values.append(initial(here, lanes));
-    if (!reduces) {
-      SmallVector<Value> results = bodyAt(at, ArrayRef<Value>(values), lanes, row);
-      storeTile(at, applied(at, results, lanes, row), lanes, row);
-      values.clear();
-    }
-  }
-  if (!reduces) return;
-  unsigned results = values.size() / rows;
-  values = reduce(parallelLoops, at, values, lanes, rows);
-  for (unsigned row = 0; row < rows; ++row)
-    storeTile(at, applied(at, ArrayRef<Value>(values).slice(row * results, results), lanes, row), lanes, row);
-}
-
-Value GenericGenerator::pointerTo(const Operand &operand, const Position &at, unsigned row) {
-  Value pointer = at.pointers[&operand - space.operands.data()];
-  return row ? k.advance(pointer, operand.element, operand.strides[rowLoop], k.c(row)) : pointer;
-}
-
-// What the epilogues make of the results of one row.
-SmallVector<Value> GenericGenerator::applied(const Position &at, ArrayRef<Value> results, unsigned lanes,
-                                             unsigned row) {
-  return applyEpilogues(
-      k, step, space, SmallVector<Value>(results), lanes, lanesReduce ? -1 : vectorLoop,
-      [&](const Operand &operand) { return pointerTo(operand, at, row); },
-      [&](unsigned member) { return loopValue(at, member, row); });
-}
-
-void GenericGenerator::storeTile(const Position &at, ArrayRef<Value> values, unsigned lanes, unsigned row) {
-  for (unsigned i = 0; i < step.outputs.size(); ++i) {
-    Operand *output = space.find(Operand::Output, i);
-    Size stride = lanesReduce || vectorLoop < 0 ? size(1) : output->strides[vectorLoop];
-    k.store(values[i], pointerTo(*output, at, row), output->element, lanes, stride);
-  }
-}
-
-}  // namespace
 
 Size emitGeneric(KernelBuilder &k, const Step &step, WeightBlob &weights) {
   GenericGenerator generator(k, step, weights);

@@ -30,7 +30,7 @@ class WalkCost {
   }
   // Turns of the window's loops that are written out (Generic.cpp), for all results at once.
   double writtenOut() const {
-    double turns = walk.rowsAtOnce;
+    double turns = walk.rowsAtOnce * walk.bandsAtOnce;
     for (unsigned loop = space.loops.size(); walk.rowLoop >= 0 && loop-- > walk.parallelLoops;) {
       auto extent = constantOf(space.loops[loop].extent);
       if (!extent || *extent > 7) break;
@@ -42,21 +42,29 @@ class WalkCost {
   double accesses(const Operand &operand) const {
     if (operand.splat) return 0;
     double count = 1;
-    // Neighbouring results read the same elements at neighbouring places of the window.
-    if (walk.rowLoop >= 0 && operand.role == Operand::Input && walk.parallelLoops < space.loops.size()) {
-      auto extent = constantOf(space.loops.back().extent);
-      if (extent && *extent <= 7 && operand.strides.back() == operand.strides[walk.rowLoop])
-        count = double(walk.rowsAtOnce + *extent - 1) / (double(walk.rowsAtOnce) * *extent);
-    }
+    if (walk.rowLoop >= 0 && operand.role == Operand::Input && walk.parallelLoops < space.loops.size())
+      count = overlap(operand, walk.rowLoop, space.loops.size() - 1, walk.rowsAtOnce) *
+              overlap(operand, walk.bandLoop, walk.sharedLoop, walk.bandsAtOnce);
     if (walk.vectorLoop >= 0) {
       Size stride = operand.strides[walk.vectorLoop];
       if (!isConstant(stride, 0) && !isConstant(stride, 1) && !walk.transposes) count *= walk.lanes;  // one by one
     }
-    bool shared = walk.rowLoop >= 0 && isConstant(operand.strides[walk.rowLoop], 0);
-    return shared ? count / walk.rowsAtOnce : count;
+    for (auto [loop, atOnce] : {std::pair(walk.rowLoop, walk.rowsAtOnce), {walk.bandLoop, walk.bandsAtOnce}})
+      if (loop >= 0 && isConstant(operand.strides[loop], 0)) count /= atOnce;
+    return count;
   }
 
  private:
+  // Of what `atOnce` neighbouring results read along a loop of the window, the share that is not read twice.
+  double overlap(const Operand &operand, int loop, int window, unsigned atOnce) const {
+    if (loop < 0) return 1;
+    auto step = constantOf(operand.strides[loop]), apart = constantOf(operand.strides[window]);
+    auto taps = constantOf(space.loops[window].extent);
+    if (!step || !apart || !taps || *apart <= 0 || *taps > 7 || *step % *apart || *step / *apart >= *taps) return 1;
+    if (*step == 0) return 1;
+    return double((atOnce - 1) * (*step / *apart) + *taps) / double(atOnce * *taps);
+  }
+
   const LoopSpace &space;
   const VectorWalk &walk;
 };
@@ -72,7 +80,7 @@ KernelChoice describeWalk(const Step &step, const LoopSpace &space, VectorWalk w
   choice.name = step.name;
   choice.algorithm = walk.transposes ? "transpose" : walk.rowLoop >= 0 ? "windows" : reduces ? "reduction" : "loop";
   choice.lanes = walk.lanes;
-  choice.tileRows = walk.rowLoop >= 0 ? walk.rowsAtOnce : 0;
+  choice.tileRows = walk.rowLoop >= 0 ? walk.rowsAtOnce * walk.bandsAtOnce : 0;
 
   WalkCost cost(space, walk);
   auto all = cost.turns(0, loops), results = cost.turns(0, walk.parallelLoops);

@@ -10,9 +10,11 @@ struct VectorWalk {
   unsigned parallelLoops = 0;  // these come first, then the reductions
   int vectorLoop = -1;         // walked in vectors of `lanes`
   int rowLoop = -1;            // `rowsAtOnce` neighbouring results at once
-  bool lanesReduce = false;    // the vector loop is a reduction
-  bool transposes = false;     // blocks of rows, whose values lie side by side, become columns in registers
-  unsigned rowsAtOnce = 1, lanes = 1;
+  int bandLoop = -1;           // of `bandsAtOnce` turns of this loop, which overlap along `sharedLoop` of a window
+  int sharedLoop = -1;
+  bool lanesReduce = false;  // the vector loop is a reduction
+  bool transposes = false;   // blocks of rows, whose values lie side by side, become columns in registers
+  unsigned rowsAtOnce = 1, bandsAtOnce = 1, lanes = 1;
 };
 
 KernelChoice describeWalk(const Step &step, const LoopSpace &space, VectorWalk walk, const TargetDescription &target);
