@@ -19,8 +19,8 @@ class GenericGenerator {
  private:
   // Position of the loops at one point of the code.
   struct Position {
-    llvm::SmallVector<mlir::Value> values;    // one a loop; none: not entered yet
-    std::vector<mlir::Value> pointers;  // one an operand
+    llvm::SmallVector<mlir::Value> values;  // one a loop; none: not entered yet
+    std::vector<mlir::Value> pointers;      // one an operand
   };
 
   // One of the results that are computed at once, as steps along the band loop and the row loop.
@@ -46,13 +46,16 @@ class GenericGenerator {
   void emitRows(const Position &at, unsigned lanes);
   void emitTile(const Position &at, unsigned lanes, unsigned rows);
   llvm::SmallVector<mlir::Value> initial(const Position &at, unsigned lanes, Place place);
-  llvm::SmallVector<mlir::Value> reduce(unsigned index, const Position &at, llvm::ArrayRef<mlir::Value> acc, unsigned lanes,
-                            llvm::ArrayRef<Place> places);
-  llvm::SmallVector<mlir::Value> reduceBands(const Position &at, llvm::ArrayRef<mlir::Value> acc, unsigned lanes, llvm::ArrayRef<Place> places);
-  llvm::SmallVector<mlir::Value> bodyAt(const Position &at, llvm::ArrayRef<mlir::Value> acc, unsigned lanes, Place place);
+  llvm::SmallVector<mlir::Value> reduce(unsigned index, const Position &at, llvm::ArrayRef<mlir::Value> acc,
+                                        unsigned lanes, llvm::ArrayRef<Place> places);
+  llvm::SmallVector<mlir::Value> reduceBands(const Position &at, llvm::ArrayRef<mlir::Value> acc, unsigned lanes,
+                                             llvm::ArrayRef<Place> places);
+  llvm::SmallVector<mlir::Value> bodyAt(const Position &at, llvm::ArrayRef<mlir::Value> acc, unsigned lanes,
+                                        Place place);
   bool readsInit() const;
   mlir::Value pointerTo(const Operand &operand, const Position &at, Place place);
-  llvm::SmallVector<mlir::Value> applied(const Position &at, llvm::ArrayRef<mlir::Value> results, unsigned lanes, Place place);
+  llvm::SmallVector<mlir::Value> applied(const Position &at, llvm::ArrayRef<mlir::Value> results, unsigned lanes,
+                                         Place place);
   void storeTile(const Position &at, llvm::ArrayRef<mlir::Value> values, unsigned lanes, Place place);
   llvm::SmallVector<mlir::Value> reduceInLanes(const Position &at);
   mlir::Value loopValue(const Position &at, unsigned member, Place place);

@@ -220,8 +220,7 @@ Value GenericGenerator::pointerTo(const Operand &operand, const Position &at, Pl
 }
 
 // What the epilogues make of the results of one row.
-SmallVector<Value> GenericGenerator::applied(const Position &at, ArrayRef<Value> results, unsigned lanes,
-                                             Place place) {
+SmallVector<Value> GenericGenerator::applied(const Position &at, ArrayRef<Value> results, unsigned lanes, Place place) {
   return applyEpilogues(
       k, step, space, SmallVector<Value>(results), lanes, lanesReduce ? -1 : vectorLoop,
       [&](const Operand &operand) { return pointerTo(operand, at, place); },

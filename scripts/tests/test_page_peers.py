@@ -46,6 +46,14 @@ def test_threads_and_platforms_are_cases_of_their_own_in_the_order_of_the_matrix
     assert [(c.model, c.where) for c in found] == wanted
 
 
+def test_what_was_compiled_for_an_older_cpu_stands_in_no_ones_place(tmp_path):
+    usual, older = (made.compared("a", {"crosscut": cost, "iree 3": 2.0}) for cost in (1.0, 1.5))
+    for row in older:
+        row["setting"] = "x86-64-v3"
+    (found,) = _found(tmp_path, made.comparison(0, usual), made.comparison(1, older)).rows
+    assert found.ratio(found.others["iree"]) == pytest.approx(2)
+
+
 def test_engines_stand_in_the_order_of_the_latest_record(tmp_path):
     first = made.comparison(0, made.compared("a", {"crosscut": 1.0, "old 1": 2.0, "iree 3": 2.0}))
     last = made.comparison(1, made.compared("b", {"crosscut": 1.0, "zeta 1": 2.0, "iree 3": 2.0}))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from crosscut import matrix, models, paths, records
+from crosscut import matrix, models, paths, records, runner
 from crosscut.peers import __main__ as command
 from crosscut.peers import contenders, engines, native, packages, process, report, worker
 from crosscut.peers.engines import Case, Given
@@ -301,6 +301,29 @@ def test_the_command_prints_a_table_and_writes_markdown_and_a_record(fakes, tmp_
     assert "| simple | 1 | openvino |" in files["--markdown"].read_text()
 
 
+def test_a_comparison_for_an_older_cpu_says_so_to_whoever_can_be_told(fakes, monkeypatch, tmp_path):
+    told, compiled, real, start = {}, [], runner.compile_command, contenders.Worker
+
+    def worker(command, task, log, environment):
+        told[task["engine"]] = environment
+        return start(command, task, log, environment)
+
+    def compile_command(*arguments):
+        compiled.append(real(*arguments))
+        return compiled[-1]
+
+    monkeypatch.setattr(contenders, "Worker", worker)
+    monkeypatch.setattr(runner, "compile_command", compile_command)
+    path = tmp_path / "r.json"
+    assert command.main(["simple", "--rounds", "1", "--cpu", "x86-64-v3", "--no-build", "--json", str(path)]) == 0
+    assert "--cpu=x86-64-v3" in compiled[0]
+    assert told["openvino"] == {"ONEDNN_MAX_CPU_ISA": "AVX2"}
+    platform = matrix.load().platform(paths.HOST_PLATFORM)
+    assert engines._iree_target(platform, "x86-64-v3") == ["--iree-llvmcpu-target-cpu=x86-64-v3"]
+    rows = json.loads(path.read_text())["rows"]
+    assert {row["setting"] for row in rows} == {"x86-64-v3"} and "--cpu x86-64-v3" in rows[0]["reproduce"]
+
+
 def test_the_command_fails_when_crosscut_does(fakes, monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("FAKE_CRASH", "compile")
     assert command.main(["simple", "--rounds", "1", "--no-build", "--json", str(tmp_path / "r.json")]) == 1
@@ -326,7 +349,14 @@ def test_wrong_names_are_one_line(fake_tools, capsys, flags, words):
 
 
 @pytest.mark.parametrize(
-    "flags", [["--threads", "0"], ["--rounds", "x"], ["--threads", "1", "--platform", "aarch64-linux"]]
+    "flags",
+    [
+        ["--threads", "0"],
+        ["--rounds", "x"],
+        ["--threads", "1", "--platform", "aarch64-linux"],
+        ["--cpu", "z80"],
+        ["--cpu", "x86-64-v3", "--platform", "aarch64-linux"],
+    ],
 )
 def test_wrong_numbers_are_refused(flags):
     with pytest.raises(SystemExit) as caught:

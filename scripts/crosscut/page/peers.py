@@ -84,7 +84,9 @@ def comparisons(store: Store, models: Sequence[str]) -> Comparisons:
     runs = {row.id: row for row in store.runs(KIND)}
     order = {model: number for number, model in enumerate(models)}
     found, engines = [], []
-    cells = groupby(store.results(KIND), lambda pair: (pair[0].model, pair[0].platform, pair[0].threads))
+    # What was compiled for an older CPU than the machine's (--cpu) is in the records alone.
+    usual = (pair for pair in store.results(KIND) if pair[0].setting == "default")
+    cells = groupby(usual, lambda pair: (pair[0].model, pair[0].platform, pair[0].threads))
     for _, pairs in cells:
         latest: list[tuple[Any, dict[str, Any]]] = []
         for pair in pairs:  # the oldest run first

@@ -7,6 +7,9 @@ shipped, and the ratio of Crosscut's least sample to each other's.
 
 With --platform, under QEMU: instructions of one inference on that CPU, of the engines that have a build for it.
 
+With --cpu, natively, as on an older CPU (x86-64-v3: with AVX2 alone): Crosscut and IREE compile for it, and OpenVINO is
+kept to it; the other engines choose when they start, and use all that this machine has.
+
 Outputs are checked before anything is measured. A contender that does not compile the model, crashes, hangs or answers
 wrongly is a row with its reason. LiteRT, whose kernels are XNNPACK's, gets images in its own order, NHWC.
 
@@ -23,7 +26,7 @@ from pathlib import Path
 
 from crosscut import build, matrix, models, paths, records, runner
 from crosscut.matrix import Platform
-from crosscut.peers import emulated, native, packages, report
+from crosscut.peers import emulated, engines, native, packages, report
 from crosscut.peers.engines import Case
 from crosscut.peers.process import ContenderError
 from crosscut.progress import Progress
@@ -44,6 +47,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("models", nargs="*", metavar="MODEL", help="default: the models of benchmarks/matrix.json")
     add("--threads", type=_positive, action="append", metavar="N", help="repeatable; default 1")
     add("--platform", action="append", metavar="NAME", help="AArch64 or RISC-V, under QEMU; repeatable")
+    add("--cpu", choices=engines.LEVELS, help="natively: a level of x86-64 instead of what this machine has")
     add("--rounds", type=_positive, default=10, metavar="N", help="interleaved rounds (default %(default)s)")
     add("--markdown", type=Path, metavar="FILE", help="write the table as Markdown, too")
     add("--json", type=Path, metavar="FILE", help="write the record here instead of results/records/")
@@ -52,6 +56,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.platform and options.threads:
         parser.error("--threads is for the native comparison; under QEMU there is one thread")
+    if options.platform and options.cpu:
+        parser.error("--cpu is for the native comparison; under QEMU the platform has one")
     return options
 
 
@@ -73,7 +79,7 @@ def cases(options: argparse.Namespace, where: list[Platform]) -> list[Case]:
         models.find(name)
     found = [models.get(name) for name in names]
     threads = sorted(set(options.threads or [1]))
-    return [Case(model, model.samples()[0], p, n) for p in where for model in found for n in threads]
+    return [Case(model, model.samples()[0], p, n, options.cpu or "") for p in where for model in found for n in threads]
 
 
 def compare_all(todo: list[Case], rounds: int) -> list[report.Result]:

@@ -80,7 +80,8 @@ class Crosscut:
 
 def compile_module(case: Case) -> Path:
     module = case.folder / f"{case.model.name}.xcm"
-    command = runner.compile_command(case.model.onnx, module, None, case.model.fixed_shapes, case.platform.compile)
+    options = (*case.platform.compile, *([f"--cpu={case.cpu}"] if case.cpu else []))
+    command = runner.compile_command(case.model.onnx, module, None, case.model.fixed_shapes, options)
     done = runner.run(command)
     if not done.ok:
         raise ContenderError("compile", done.reason, done.shell)
@@ -121,7 +122,8 @@ class Peer:
         self.name, self.case = name, case
         given = engines.prepare(name, case)
         with pinned(case.threads):
-            self.worker = Worker(worker_command(), task(name, case, given), case.folder / f"{name}.log")
+            log = case.folder / f"{name}.log"
+            self.worker = Worker(worker_command(), task(name, case, given), log, engines.environment(case))
         self.version: str = self.worker.facts["version"]
         self.peak_rss: int | None = self.worker.facts["peak_rss"]
         self.shipped_bytes = self.worker.facts["shipped_bytes"] + sum(path.stat().st_size for path in given.model)

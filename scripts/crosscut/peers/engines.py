@@ -20,20 +20,25 @@ from crosscut.peers.process import ContenderError
 
 NAMES = ("onnxruntime", "openvino", "litert", "iree", "ncnn")
 COMPILE_TIMEOUT = 900.0
+# Levels of x86-64 that a comparison can be for, as oneDNN calls them.
+LEVELS = {"x86-64-v2": "SSE41", "x86-64-v3": "AVX2", "x86-64-v4": "AVX512_CORE"}
 
 
 @dataclass(frozen=True)
 class Case:
-    """One comparison: a model with the inputs of one sample, on a platform, with so many threads."""
+    """One comparison: a model with the inputs of one sample, on a platform, with so many threads; `cpu`: a
+    level of x86-64 (LEVELS) to compile for, instead of this machine's CPU."""
 
     model: Model
     sample: Sample
     platform: Platform
     threads: int
+    cpu: str = ""
 
     @property
     def folder(self) -> Path:
-        return paths.BUILD / "peers" / self.platform.name / f"{self.model.name}.{self.threads}"
+        name = f"{self.model.name}.{self.threads}{self.cpu and f'.{self.cpu}'}"
+        return paths.BUILD / "peers" / self.platform.name / name
 
     @property
     def fixed(self) -> Path:
@@ -43,7 +48,8 @@ class Case:
     def reproduce(self) -> str:
         threads = f" --threads {self.threads}" if self.threads > 1 else ""
         platform = f" --platform {self.platform.name}" if self.platform.emulated else ""
-        return f"scripts/compare-peers {self.model.name}{threads}{platform}"
+        cpu = f" --cpu {self.cpu}" if self.cpu else ""
+        return f"scripts/compare-peers {self.model.name}{threads}{platform}{cpu}"
 
 
 def fix_shapes(case: Case) -> None:
@@ -151,16 +157,22 @@ _IREE_FLAGS = ("--iree-opt-level=O3", "--iree-opt-data-tiling", "--iree-llvmcpu-
 _IREE_FLAG_SETS = ([*_IREE_FLAGS, "--iree-global-opt-use-im2col-for-convs"], [*_IREE_FLAGS])
 
 
-def _iree_target(platform: Platform) -> list[str]:
+def environment(case: Case) -> dict[str, str]:
+    """What keeps engines that choose their code when they start to the case's level, where they can be told (oneDNN in
+    OpenVINO)."""
+    return {"ONEDNN_MAX_CPU_ISA": LEVELS[case.cpu]} if case.cpu else {}
+
+
+def _iree_target(platform: Platform, cpu: str = "") -> list[str]:
     if not platform.emulated:
-        return ["--iree-llvmcpu-target-cpu=host"]
+        return [f"--iree-llvmcpu-target-cpu={cpu or 'host'}"]
     cpu = platform.runner[platform.runner.index("-cpu") + 1]
     triple = f"{platform.runner[0].removeprefix('qemu-')}-linux-gnu"
     return [f"--iree-llvmcpu-target-triple={triple}", f"--iree-llvmcpu-target-cpu={cpu}"]
 
 
 def _iree(case: Case) -> Path:
-    target = _iree_target(case.platform)
+    target = _iree_target(case.platform, case.cpu)
     machine = "" if case.platform.emulated else records.machine()["cpu"]
     key = ["iree", digest(case.fixed), *target, machine, *map(str, _IREE_FLAG_SETS), LOCK.read_text()]
     return cached(key, ["model.vmfb"], lambda folder: _compile_iree(case, target, folder))[0]

@@ -109,7 +109,7 @@ def _row(case: Case, outcome: Outcome) -> dict[str, Any]:
     row: dict[str, Any] = {
         "model": case.model.name,
         "platform": case.platform.name,
-        "setting": "default",
+        "setting": case.cpu or "default",
         "status": "pass",
         "contender": outcome.contender,
         "threads": case.threads,
