@@ -6,7 +6,6 @@
 // weights and the values that they share are loaded once. Loops that stay outside make the work items.
 #include "compiler/Codegen/BodyCost.h"
 #include "compiler/Codegen/GenericGenerator.h"
-#include "compiler/Codegen/VectorWalk.h"
 
 #include "llvm/ADT/bit.h"
 #include "llvm/Support/MathExtras.h"
@@ -48,7 +47,7 @@ bool GenericGenerator::gathers(unsigned loop) {
 
 // The innermost reduction of at least this length that can be walked in lanes, or -1.
 int GenericGenerator::reductionInLanes(int64_t shortest) {
-  for (unsigned loop = space.loops.size(); loop-- > parallelLoops;) {
+  for (unsigned loop = space.loops.size(); loop-- > walk.parallelLoops;) {
     bool fits = true, moves = false;
     for (Operand &operand : space.operands) {
       if (operand.role != Operand::Input || operand.splat) continue;
@@ -77,7 +76,7 @@ void GenericGenerator::arrangeLoops() {
   SmallVector<unsigned> order(parallel);
   order.append(sums);
   space.reorder(order);
-  parallelLoops = parallel.size();
+  walk.parallelLoops = parallel.size();
 
   bool vectors = k.target.lanes() > 1 && bodiesVectorize();
   auto choose = [&](unsigned from, unsigned to) {
@@ -87,32 +86,32 @@ void GenericGenerator::arrangeLoops() {
         best = loop, bestScore = score;
     return best;
   };
-  if (vectors) vectorLoop = choose(0, parallelLoops);
+  if (vectors) walk.vectorLoop = choose(0, walk.parallelLoops);
   combiner = matchCombiner(step.nest.op);
   // Lanes along a reduction: every input that moves must move by one. Also where neighbouring results would have to
   // gather what they sum: a sum in lanes reads rows as they lie, and its partial sums lose less.
-  if (vectors && combiner && (vectorLoop < 0 || gathers(vectorLoop)))
-    if (int loop = reductionInLanes(vectorLoop < 0 ? 2 : 4 * k.target.lanes()); loop >= 0)
-      vectorLoop = loop, lanesReduce = true;
+  if (vectors && combiner && (walk.vectorLoop < 0 || gathers(walk.vectorLoop)))
+    if (int loop = reductionInLanes(walk.vectorLoop < 0 ? 2 : 4 * k.target.lanes()); loop >= 0)
+      walk.vectorLoop = loop, walk.lanesReduce = true;
   // Vectors innermost of their kind; constants are laid out in this order.
-  if (vectorLoop >= 0) {
+  if (walk.vectorLoop >= 0) {
     SmallVector<unsigned> moved;
-    unsigned last = lanesReduce ? space.loops.size() : parallelLoops;
+    unsigned last = walk.lanesReduce ? space.loops.size() : walk.parallelLoops;
     for (unsigned i = 0; i < space.loops.size(); ++i) {
-      if (i == last) moved.push_back(vectorLoop);
-      if (static_cast<int>(i) != vectorLoop) moved.push_back(i);
+      if (i == last) moved.push_back(walk.vectorLoop);
+      if (static_cast<int>(i) != walk.vectorLoop) moved.push_back(i);
     }
-    if (last == space.loops.size()) moved.push_back(vectorLoop);
+    if (last == space.loops.size()) moved.push_back(walk.vectorLoop);
     space.reorder(moved);
-    vectorLoop = last - 1;
+    walk.vectorLoop = last - 1;
   }
   // Constants: what is summed over outside, then the parallel loops, so that neighbouring lanes read neighbours.
   SmallVector<unsigned> packing;
-  for (unsigned i = parallelLoops; i < space.loops.size(); ++i) packing.push_back(i);
-  for (unsigned i = 0; i < parallelLoops; ++i) packing.push_back(i);
+  for (unsigned i = walk.parallelLoops; i < space.loops.size(); ++i) packing.push_back(i);
+  for (unsigned i = 0; i < walk.parallelLoops; ++i) packing.push_back(i);
   SmallVector<unsigned> back(packing.size());
   for (unsigned i = 0; i < packing.size(); ++i) back[packing[i]] = i;
-  if (!lanesReduce) {
+  if (!walk.lanesReduce) {
     space.reorder(packing);
     space.packConstants();
     space.reorder(back);
@@ -120,35 +119,36 @@ void GenericGenerator::arrangeLoops() {
     space.packConstants();
   }
   SmallVector<unsigned, 2> vectorMembers;
-  if (vectorLoop >= 0) vectorMembers = space.loops[vectorLoop].members;
+  if (walk.vectorLoop >= 0) vectorMembers = space.loops[walk.vectorLoop].members;
   space.merge([](const Loop &, const Loop &) { return true; });
-  parallelLoops = 0;
+  walk.parallelLoops = 0;
   for (unsigned i = 0; i < space.loops.size(); ++i) {
-    if (!space.loops[i].reduction) parallelLoops = i + 1;
-    if (vectorLoop >= 0 && llvm::is_contained(space.loops[i].members, vectorMembers.back())) vectorLoop = i;
+    if (!space.loops[i].reduction) walk.parallelLoops = i + 1;
+    if (walk.vectorLoop >= 0 && llvm::is_contained(space.loops[i].members, vectorMembers.back())) walk.vectorLoop = i;
   }
   if (chooseTransposition()) return;
   // Windows: several neighbours at once along the innermost loop that is not walked in vectors.
-  bool window = parallelLoops < space.loops.size() && !lanesReduce;
-  if (window && vectorLoop >= 0 && parallelLoops >= 2 && bodiesVectorize()) {
-    rowLoop = vectorLoop == static_cast<int>(parallelLoops) - 1 ? parallelLoops - 2 : parallelLoops - 1;
+  bool window = walk.parallelLoops < space.loops.size() && !walk.lanesReduce;
+  if (window && walk.vectorLoop >= 0 && walk.parallelLoops >= 2 && bodiesVectorize()) {
+    walk.rowLoop =
+        walk.vectorLoop == static_cast<int>(walk.parallelLoops) - 1 ? walk.parallelLoops - 2 : walk.parallelLoops - 1;
     chooseBands();
     unsigned most = k.target.vectorRegisters >= 32 ? 7 : k.target.vectorRegisters >= 16 ? 4 : 2;
-    if (bandsAtOnce > 1) {
+    if (walk.bandsAtOnce > 1) {
       // The sums of two bands leave less room for what they share; it is more where windows are further apart. The
       // multiply-adds of AVX-512 can read it from memory.
       const Sizes &strides = space.find(Operand::Input, 0)->strides;
-      bool apart = strides[bandLoop] != strides[sharedLoop];
+      bool apart = strides[walk.bandLoop] != strides[walk.sharedLoop];
       most = k.target.foldsBroadcast ? (apart ? 5 : 7) : apart ? 3 : 5;
     }
-    auto extent = constantOf(space.loops[rowLoop].extent);
-    rowsAtOnce = most;
+    auto extent = constantOf(space.loops[walk.rowLoop].extent);
+    walk.rowsAtOnce = most;
     if (extent) {
       int64_t length = std::max<int64_t>(1, *extent);
-      rowsAtOnce = llvm::divideCeil(length, llvm::divideCeil(length, int64_t(most)));
-      for (unsigned rows = rowsAtOnce; rows > rowsAtOnce / 2 && rows > 1; --rows)
+      walk.rowsAtOnce = llvm::divideCeil(length, llvm::divideCeil(length, int64_t(most)));
+      for (unsigned rows = walk.rowsAtOnce; rows > walk.rowsAtOnce / 2 && rows > 1; --rows)
         if (*extent % rows == 0) {
-          rowsAtOnce = rows;
+          walk.rowsAtOnce = rows;
           break;
         }
     }
@@ -159,16 +159,14 @@ void GenericGenerator::arrangeLoops() {
 void GenericGenerator::chooseBands() {
   Operand *input = space.find(Operand::Input, 0);
   if (k.target.vectorRegisters < 32 || !input || input->splat) return;
-  for (unsigned loop = 0; loop < parallelLoops; ++loop) {
-    if (int(loop) == vectorLoop || int(loop) == rowLoop) continue;
-    auto step = constantOf(input->strides[loop]), extent = constantOf(space.loops[loop].extent);
-    if (!step || extent.value_or(2) < 2) continue;
-    for (unsigned sum = parallelLoops; sum < space.loops.size(); ++sum) {
-      auto apart = constantOf(input->strides[sum]), taps = constantOf(space.loops[sum].extent);
-      if (!apart || *apart <= 0 || !taps || *taps > 7 || *step % *apart || *step / *apart >= *taps) continue;
-      bandLoop = loop;
-      sharedLoop = sum;
-      bandsAtOnce = 2;
+  for (unsigned loop = 0; loop < walk.parallelLoops; ++loop) {
+    if (int(loop) == walk.vectorLoop || int(loop) == walk.rowLoop) continue;
+    if (constantOf(space.loops[loop].extent).value_or(2) < 2) continue;
+    for (unsigned sum = walk.parallelLoops; sum < space.loops.size(); ++sum) {
+      if (!overlapStep(space, *input, loop, sum)) continue;
+      walk.bandLoop = loop;
+      walk.sharedLoop = sum;
+      walk.bandsAtOnce = 2;
       return;
     }
   }
@@ -178,19 +176,21 @@ void GenericGenerator::chooseBands() {
 // loaded along the one, transposed in registers and stored along the other.
 bool GenericGenerator::chooseTransposition() {
   unsigned lanes = k.target.lanes();
-  if (vectorLoop < 0 || lanes == 1 || k.target.vectorGroup > 1 || parallelLoops < space.loops.size()) return false;
+  if (walk.vectorLoop < 0 || lanes == 1 || k.target.vectorGroup > 1 || walk.parallelLoops < space.loops.size())
+    return false;
   if (!step.epilogues.empty() || step.nest.inputs.size() != 1 || step.outputs.size() != 1 || readsInit()) return false;
   if (step.nest.op && !llvm::hasSingleElement(step.nest.op->getRegion(0).front())) return false;
   Operand *input = space.find(Operand::Input, 0), *output = space.find(Operand::Output, 0);
   if (input->splat || input->packed || input->element != output->element || !input->element.isF32()) return false;
-  if (!isConstant(output->strides[vectorLoop], 1) || isConstant(input->strides[vectorLoop], 0)) return false;
-  for (unsigned loop = 0; loop < parallelLoops; ++loop) {
+  if (!isConstant(output->strides[walk.vectorLoop], 1) || isConstant(input->strides[walk.vectorLoop], 0)) return false;
+  for (unsigned loop = 0; loop < walk.parallelLoops; ++loop) {
     auto extent = constantOf(space.loops[loop].extent);
-    if (static_cast<int>(loop) == vectorLoop || !isConstant(input->strides[loop], 1) || extent.value_or(lanes) < lanes)
+    if (static_cast<int>(loop) == walk.vectorLoop || !isConstant(input->strides[loop], 1) ||
+        extent.value_or(lanes) < lanes)
       continue;
-    rowLoop = loop;
-    rowsAtOnce = lanes;
-    transposes = true;
+    walk.rowLoop = loop;
+    walk.rowsAtOnce = lanes;
+    walk.transposes = true;
     return true;
   }
   return false;
@@ -227,19 +227,19 @@ Size GenericGenerator::run() {
   unsigned itemLoops = 0;
   Size items = size(1);
   int64_t count = 1;
-  while (itemLoops < parallelLoops && static_cast<int>(itemLoops) != vectorLoop &&
-         static_cast<int>(itemLoops) != rowLoop && static_cast<int>(itemLoops) != bandLoop) {
+  auto enough = [&] { return known && (count >= 32 || work / count < minItemWork / 8); };
+  while (itemLoops < walk.parallelLoops && static_cast<int>(itemLoops) != walk.vectorLoop &&
+         static_cast<int>(itemLoops) != walk.rowLoop && static_cast<int>(itemLoops) != walk.bandLoop) {
     auto extent = constantOf(space.loops[itemLoops].extent);
-    if (known && (count >= 32 || work / count < minItemWork / 8)) break;
+    if (enough()) break;
     if (!known && itemLoops >= 2) break;
     count *= std::max<int64_t>(1, extent.value_or(16));
     items = items * space.loops[itemLoops].extent;
     ++itemLoops;
   }
-  bool enough = known && (count >= 32 || work / count < minItemWork / 8);
-  bool cutBands = static_cast<int>(itemLoops) == bandLoop && !enough;
-  if (cutBands) items = items * space.loops[bandLoop].extent.ceilDiv(bandsAtOnce);
-  bool cutVector = itemLoops == 0 && vectorLoop == 0 && !lanesReduce && rowLoop < 0;
+  bool cutBands = static_cast<int>(itemLoops) == walk.bandLoop && !enough();
+  if (cutBands) items = items * space.loops[walk.bandLoop].extent.ceilDiv(walk.bandsAtOnce);
+  bool cutVector = itemLoops == 0 && walk.vectorLoop == 0 && !walk.lanesReduce && walk.rowLoop < 0;
   int64_t piece = int64_t(k.target.lanes()) * 2048;
   if (cutVector) items = space.loops[0].extent.ceilDiv(piece);
   k.loop(k.begin, k.end, k.c(1), [&](Value item) {
@@ -252,7 +252,7 @@ Size GenericGenerator::run() {
     Position at = start;
     Value group;
     if (cutBands) {
-      Value groups = k.expand(space.loops[bandLoop].extent.ceilDiv(bandsAtOnce));
+      Value groups = k.expand(space.loops[walk.bandLoop].extent.ceilDiv(walk.bandsAtOnce));
       group = k.rem(item, groups);
       item = k.div(item, groups);
     }
@@ -264,8 +264,8 @@ Size GenericGenerator::run() {
     }
     for (unsigned loop = 0; loop < itemLoops; ++loop) at = enter(at, loop, values[loop]);
     if (cutBands) {
-      Value from = k.mul(group, k.c(bandsAtOnce));
-      emitBands(at, from, k.min(k.add(from, k.c(bandsAtOnce)), k.expand(space.loops[bandLoop].extent)));
+      Value from = k.mul(group, k.c(walk.bandsAtOnce));
+      emitBands(at, from, k.min(k.add(from, k.c(walk.bandsAtOnce)), k.expand(space.loops[walk.bandLoop].extent)));
       return;
     }
     emitLoops(itemLoops, at);
@@ -275,14 +275,17 @@ Size GenericGenerator::run() {
 
 void GenericGenerator::emitLoops(unsigned loop, const Position &at) {
   // Rows and vectors are entered by their own functions, after all other parallel loops.
-  while (loop < parallelLoops && (static_cast<int>(loop) == vectorLoop || static_cast<int>(loop) == rowLoop)) ++loop;
-  if (loop >= parallelLoops) {
-    if (vectorLoop >= 0 && !lanesReduce) emitVectorLoop(at, k.c(0), k.expand(space.loops[vectorLoop].extent));
+  while (loop < walk.parallelLoops &&
+         (static_cast<int>(loop) == walk.vectorLoop || static_cast<int>(loop) == walk.rowLoop))
+    ++loop;
+  if (loop >= walk.parallelLoops) {
+    if (walk.vectorLoop >= 0 && !walk.lanesReduce)
+      emitVectorLoop(at, k.c(0), k.expand(space.loops[walk.vectorLoop].extent));
     else emitRows(at, 1);
     return;
   }
   Value extent = k.expand(space.loops[loop].extent);
-  if (static_cast<int>(loop) == bandLoop) {
+  if (static_cast<int>(loop) == walk.bandLoop) {
     emitBands(at, k.c(0), extent);
     return;
   }
@@ -292,52 +295,44 @@ void GenericGenerator::emitLoops(unsigned loop, const Position &at) {
 void GenericGenerator::emitBands(const Position &at, Value from, Value to) {
   auto bands = [&](Value band, unsigned count) {
     bandsHere = count;
-    emitLoops(bandLoop + 1, enter(at, bandLoop, band));
+    emitLoops(walk.bandLoop + 1, enter(at, walk.bandLoop, band));
     bandsHere = 1;
   };
-  Value whole = k.sub(to, k.rem(k.sub(to, from), k.c(bandsAtOnce)));
-  k.loop(from, whole, k.c(bandsAtOnce), [&](Value band) { bands(band, bandsAtOnce); });
-  if (auto known = constantOf(space.loops[bandLoop].extent)) {
-    if (*known % bandsAtOnce) k.ifThen(k.less(whole, to), [&] { bands(whole, *known % bandsAtOnce); });
+  Value whole = k.sub(to, k.rem(k.sub(to, from), k.c(walk.bandsAtOnce)));
+  k.loop(from, whole, k.c(walk.bandsAtOnce), [&](Value band) { bands(band, walk.bandsAtOnce); });
+  if (auto known = constantOf(space.loops[walk.bandLoop].extent)) {
+    if (*known % walk.bandsAtOnce) k.ifThen(k.less(whole, to), [&] { bands(whole, *known % walk.bandsAtOnce); });
   } else {
     k.loop(whole, to, k.c(1), [&](Value band) { bands(band, 1); });
   }
 }
 
 KernelChoice GenericGenerator::describe() const {
-  VectorWalk walk;
-  walk.parallelLoops = parallelLoops;
-  walk.vectorLoop = vectorLoop;
-  walk.rowLoop = rowLoop;
-  walk.lanesReduce = lanesReduce;
-  walk.rowsAtOnce = rowsAtOnce;
-  walk.bandLoop = bandLoop;
-  walk.sharedLoop = sharedLoop;
-  walk.bandsAtOnce = bandsAtOnce;
-  walk.transposes = transposes;
-  if (vectorLoop >= 0) walk.lanes = lanesReduce ? k.target.lanes() : lanesAtOnce();
-  return describeWalk(step, space, walk, k.target);
+  VectorWalk described = walk;
+  if (walk.vectorLoop >= 0) described.lanes = walk.lanesReduce ? k.target.lanes() : lanesAtOnce();
+  return describeWalk(step, space, described, k.target);
 }
 
 // Lanes of one operation. What rows share, a window's weights, stays in registers while the rows are walked: shorter
 // groups of registers where that lets them fit.
 unsigned GenericGenerator::lanesAtOnce() const {
   unsigned lanes = k.target.lanes(), registers = k.target.vectorRegisters;
-  bool shares = rowLoop >= 0 && llvm::any_of(space.operands, [&](const Operand &operand) {
-                  return operand.role == Operand::Input && !operand.splat && isConstant(operand.strides[rowLoop], 0);
-                });
+  bool shares =
+      walk.rowLoop >= 0 && llvm::any_of(space.operands, [&](const Operand &operand) {
+        return operand.role == Operand::Input && !operand.splat && isConstant(operand.strides[walk.rowLoop], 0);
+      });
   if (!shares) return lanes;
   int64_t taps = 1;
-  for (unsigned loop = parallelLoops; loop < space.loops.size(); ++loop)
+  for (unsigned loop = walk.parallelLoops; loop < space.loops.size(); ++loop)
     taps *= constantOf(space.loops[loop].extent).value_or(64);
   for (unsigned shorter = 1; shorter <= k.target.vectorGroup; shorter *= 2)
-    if (taps + 2 * rowsAtOnce + 1 <= registers * shorter) return lanes / shorter;
+    if (taps + 2 * walk.rowsAtOnce + 1 <= registers * shorter) return lanes / shorter;
   return lanes;
 }
 
 // Short bodies are written out several times, as the loop would be half of the instructions.
 unsigned GenericGenerator::vectorsAtOnce() const {
-  if (k.target.lanes() == 1 || rowLoop >= 0 || parallelLoops < space.loops.size() || readsInit()) return 1;
+  if (k.target.lanes() == 1 || walk.rowLoop >= 0 || walk.parallelLoops < space.loops.size() || readsInit()) return 1;
   double operations = operationsOf(step.nest.op, k.target);
   for (const Epilogue &epilogue : step.epilogues) operations += operationsOf(epilogue.op, k.target);
   return operations <= 8 ? 4 : 1;
@@ -345,7 +340,7 @@ unsigned GenericGenerator::vectorsAtOnce() const {
 
 void GenericGenerator::emitVectorLoop(const Position &at, Value from, Value to) {
   unsigned lanes = lanesAtOnce();
-  auto extent = constantOf(space.loops[vectorLoop].extent);
+  auto extent = constantOf(space.loops[walk.vectorLoop].extent);
   if (extent) lanes = std::min<unsigned>(lanes, llvm::bit_floor(static_cast<uint64_t>(std::max<int64_t>(1, *extent))));
   Value whole = k.sub(to, k.rem(k.sub(to, from), k.c(lanes)));
   if (unsigned vectors = vectorsAtOnce(); vectors > 1 && lanes == k.target.lanes()) {
@@ -355,41 +350,42 @@ void GenericGenerator::emitVectorLoop(const Position &at, Value from, Value to) 
       SmallVector<Position> places;
       SmallVector<SmallVector<Value>> results;
       for (unsigned i = 0; i < vectors; ++i) {
-        places.push_back(enter(at, vectorLoop, k.add(iv, k.c(i * lanes))));
+        places.push_back(enter(at, walk.vectorLoop, k.add(iv, k.c(i * lanes))));
         results.push_back(applied(places[i], bodyAt(places[i], {}, lanes, {}), lanes, {}));
       }
       for (unsigned i = 0; i < vectors; ++i) storeTile(places[i], results[i], lanes, {});
     });
     from = together;
   }
-  k.loop(from, whole, k.c(lanes), [&](Value iv) { emitRows(enter(at, vectorLoop, iv), lanes); });
+  k.loop(from, whole, k.c(lanes), [&](Value iv) { emitRows(enter(at, walk.vectorLoop, iv), lanes); });
   if (lanes == 1) return;
   if (!extent) {
-    k.loop(whole, to, k.c(1), [&](Value iv) { emitRows(enter(at, vectorLoop, iv), 1); });
+    k.loop(whole, to, k.c(1), [&](Value iv) { emitRows(enter(at, walk.vectorLoop, iv), 1); });
     return;
   }
   // What is left, in halves of a vector.
   Value next = whole;
   for (unsigned width = lanes / 2; width; width /= 2) {
     if (!(*extent % lanes & width)) continue;
-    k.ifThen(k.less(next, to), [&] { emitRows(enter(at, vectorLoop, next), width); });
+    k.ifThen(k.less(next, to), [&] { emitRows(enter(at, walk.vectorLoop, next), width); });
     next = k.add(next, k.c(width));
   }
 }
 
 void GenericGenerator::emitRows(const Position &at, unsigned lanes) {
-  if (rowLoop < 0) {
+  if (walk.rowLoop < 0) {
     emitTile(at, lanes, 1);
     return;
   }
-  Value extent = k.expand(space.loops[rowLoop].extent);
-  Value whole = k.sub(extent, k.rem(extent, k.c(rowsAtOnce)));
-  k.loop(k.c(0), whole, k.c(rowsAtOnce), [&](Value iv) { emitTile(enter(at, rowLoop, iv), lanes, rowsAtOnce); });
-  if (rowsAtOnce == 1) return;
-  if (auto known = constantOf(space.loops[rowLoop].extent)) {
-    if (*known % rowsAtOnce) emitTile(enter(at, rowLoop, whole), lanes, *known % rowsAtOnce);
+  Value extent = k.expand(space.loops[walk.rowLoop].extent);
+  Value whole = k.sub(extent, k.rem(extent, k.c(walk.rowsAtOnce)));
+  k.loop(k.c(0), whole, k.c(walk.rowsAtOnce),
+         [&](Value iv) { emitTile(enter(at, walk.rowLoop, iv), lanes, walk.rowsAtOnce); });
+  if (walk.rowsAtOnce == 1) return;
+  if (auto known = constantOf(space.loops[walk.rowLoop].extent)) {
+    if (*known % walk.rowsAtOnce) emitTile(enter(at, walk.rowLoop, whole), lanes, *known % walk.rowsAtOnce);
   } else {
-    k.loop(whole, extent, k.c(1), [&](Value iv) { emitTile(enter(at, rowLoop, iv), lanes, 1); });
+    k.loop(whole, extent, k.c(1), [&](Value iv) { emitTile(enter(at, walk.rowLoop, iv), lanes, 1); });
   }
 }
 

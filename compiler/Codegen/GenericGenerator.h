@@ -4,7 +4,7 @@
 
 #include "compiler/Codegen/Combiner.h"
 #include "compiler/Codegen/Kernels.h"
-#include "compiler/Codegen/LoopSpace.h"
+#include "compiler/Codegen/VectorWalk.h"
 
 namespace crosscut {
 
@@ -66,16 +66,8 @@ class GenericGenerator {
   mlir::MLIRContext *context;
   LoopSpace space;
 
-  // After arranging: parallel loops, then reductions; numbers of special ones, or -1.
-  unsigned parallelLoops = 0;
-  int vectorLoop = -1;       // walked in vectors
-  int rowLoop = -1;          // several values at once
-  bool lanesReduce = false;  // the vector loop is a reduction
-  bool transposes = false;   // rows of the input become columns
-  unsigned rowsAtOnce = 1;
-  // Windows: rows of results that read the same rows of the input, as `sharedLoop` of the window meets them.
-  int bandLoop = -1, sharedLoop = -1;
-  unsigned bandsAtOnce = 1, bandsHere = 1;
+  VectorWalk walk;         // after arranging
+  unsigned bandsHere = 1;  // of walk.bandsAtOnce, those of the tile that is emitted
   std::optional<Combiner> combiner;
 };
 

@@ -14,8 +14,8 @@ void GenericGenerator::emitTransposed(const Position &at, unsigned lanes) {
   Operand *input = space.find(Operand::Input, 0);
   SmallVector<Value> block;
   for (unsigned i = 0; i < lanes; ++i) {
-    Value pointer = k.advance(pointerTo(*input, at, {}), input->element, input->strides[vectorLoop], k.c(i));
-    block.push_back(k.load(pointer, input->element, lanes, input->strides[rowLoop]));
+    Value pointer = k.advance(pointerTo(*input, at, {}), input->element, input->strides[walk.vectorLoop], k.c(i));
+    block.push_back(k.load(pointer, input->element, lanes, input->strides[walk.rowLoop]));
   }
   SmallVector<int64_t> low, high;
   for (unsigned i = 0; i < lanes / 2; ++i) {
@@ -38,14 +38,15 @@ SmallVector<Value> GenericGenerator::initial(const Position &at, unsigned lanes,
     for (const Operand &operand : space.operands)
       if (operand.role == Operand::Init && operand.position == i)
         values.push_back(k.broadcast(
-            loadOperand(k, operand, pointerTo(operand, at, place), lanes, lanesReduce ? -1 : vectorLoop), lanes));
+            loadOperand(k, operand, pointerTo(operand, at, place), lanes, walk.lanesReduce ? -1 : walk.vectorLoop),
+            lanes));
   return values;
 }
 
 Value GenericGenerator::loopValue(const Position &at, unsigned member, Place place) {
   int loop = space.loopOf(member);
   if (loop < 0 || !at.values[loop]) return k.c(0);
-  unsigned beyond = loop == rowLoop ? place.row : loop == bandLoop ? place.band : 0;
+  unsigned beyond = loop == walk.rowLoop ? place.row : loop == walk.bandLoop ? place.band : 0;
   return beyond ? k.add(at.values[loop], k.c(beyond)) : at.values[loop];
 }
 
@@ -54,7 +55,7 @@ SmallVector<Value> GenericGenerator::bodyAt(const Position &at, ArrayRef<Value> 
   SmallVector<Value> arguments(step.nest.inputs.size());
   for (const Operand &operand : space.operands)
     if (operand.role == Operand::Input)
-      arguments[operand.position] = loadOperand(k, operand, pointerTo(operand, at, place), lanes, vectorLoop);
+      arguments[operand.position] = loadOperand(k, operand, pointerTo(operand, at, place), lanes, walk.vectorLoop);
   if (!step.nest.op) return arguments;  // a copy
   Block &body = step.nest.op->getRegion(0).front();
   arguments.append(acc.begin(), acc.end());
@@ -65,7 +66,7 @@ SmallVector<Value> GenericGenerator::bodyAt(const Position &at, ArrayRef<Value> 
   bodyContext.index = index;
   bodyContext.lanes = lanes;
   bodyContext.captured = step.nest.captured;
-  if (vectorLoop >= 0) bodyContext.vectorLoop = space.loops[vectorLoop].members.back();
+  if (walk.vectorLoop >= 0) bodyContext.vectorLoop = space.loops[walk.vectorLoop].members.back();
   return k.cloneBody(body, arguments, bodyContext);
 }
 
@@ -78,10 +79,10 @@ SmallVector<Value> GenericGenerator::reduce(unsigned loop, const Position &at, A
       next.append(bodyAt(at, acc.slice(i * results, results), lanes, place));
     return next;
   }
-  if (static_cast<int>(loop) == sharedLoop && places.back().band) return reduceBands(at, acc, lanes, places);
+  if (static_cast<int>(loop) == walk.sharedLoop && places.back().band) return reduceBands(at, acc, lanes, places);
   // Short loops of a window are written out.
   auto extent = constantOf(space.loops[loop].extent);
-  if (extent && *extent <= 7 && rowLoop >= 0) {
+  if (extent && *extent <= mostWrittenOut && walk.rowLoop >= 0) {
     SmallVector<Value> values(acc);
     for (int64_t i = 0; i < *extent; ++i) values = reduce(loop + 1, enter(at, loop, k.c(i)), values, lanes, places);
     return values;
@@ -104,17 +105,17 @@ SmallVector<Value> GenericGenerator::reduceBands(const Position &at, ArrayRef<Va
     int64_t tap;
   };
   Operand *input = space.find(Operand::Input, 0);
-  int64_t bandStep = *constantOf(input->strides[bandLoop]), tapStep = *constantOf(input->strides[sharedLoop]);
+  int64_t bandStep = *constantOf(input->strides[walk.bandLoop]), tapStep = *constantOf(input->strides[walk.sharedLoop]);
   unsigned bands = places.back().band + 1, perBand = acc.size() / bands;
   SmallVector<Turn> turns;
   for (unsigned band = 0; band < bands; ++band)
-    for (int64_t tap = 0; tap < *constantOf(space.loops[sharedLoop].extent); ++tap)
+    for (int64_t tap = 0; tap < *constantOf(space.loops[walk.sharedLoop].extent); ++tap)
       turns.push_back({band * bandStep + tap * tapStep, band, tap});
   llvm::stable_sort(turns, [](const Turn &x, const Turn &y) { return x.inputAt < y.inputAt; });
   SmallVector<Value> values(acc);
   for (const Turn &turn : turns) {
     MutableArrayRef<Value> ofBand = MutableArrayRef(values).slice(turn.band * perBand, perBand);
-    llvm::copy(reduce(sharedLoop + 1, enter(at, sharedLoop, k.c(turn.tap)), ofBand, lanes,
+    llvm::copy(reduce(walk.sharedLoop + 1, enter(at, walk.sharedLoop, k.c(turn.tap)), ofBand, lanes,
                       places.slice(turn.band * places.size() / bands, places.size() / bands)),
                ofBand.begin());
   }
@@ -126,13 +127,13 @@ SmallVector<Value> GenericGenerator::reduceBands(const Position &at, ArrayRef<Va
 SmallVector<Value> GenericGenerator::reduceInLanes(const Position &at) {
   constexpr unsigned mostChains = 4;
   unsigned lanes = k.target.lanes(), chains = mostChains;
-  auto extent = constantOf(space.loops[vectorLoop].extent);
+  auto extent = constantOf(space.loops[walk.vectorLoop].extent);
   if (extent) {
     lanes = std::min<unsigned>(lanes, llvm::bit_floor(static_cast<uint64_t>(*extent)));
     chains = std::clamp<int64_t>(*extent / lanes, 1, mostChains);
   }
-  unsigned outer = vectorLoop;  // the vector loop is the last one
-  Value length = k.expand(space.loops[vectorLoop].extent);
+  unsigned outer = walk.vectorLoop;  // the vector loop is the last one
+  Value length = k.expand(space.loops[walk.vectorLoop].extent);
   auto wholeOf = [&](unsigned step) { return k.sub(length, k.rem(length, k.c(step))); };
   Value neutral = k.broadcast(k.constant(combiner->neutral), lanes);
   auto combine = [&](Value x, Value y) {
@@ -140,7 +141,7 @@ SmallVector<Value> GenericGenerator::reduceInLanes(const Position &at) {
     return vector::makeArithReduction(k.b, k.loc, combiner->kind, x, y, flags);
   };
   auto add = [&](const Position &here, Value iv, Value acc, unsigned width) {
-    return k.broadcast(bodyAt(enter(here, vectorLoop, iv), {acc}, width, {})[0], width);
+    return k.broadcast(bodyAt(enter(here, walk.vectorLoop, iv), {acc}, width, {})[0], width);
   };
   // Carried: a vector for each chain, and a scalar. Loops of the reduction outside the vectors come first.
   auto nest = [&](auto &self, unsigned loop, const Position &here, ArrayRef<Value> carried) -> SmallVector<Value> {
@@ -166,7 +167,7 @@ SmallVector<Value> GenericGenerator::reduceInLanes(const Position &at) {
   };
   SmallVector<Value> parts(chains, neutral);
   parts.push_back(initial(at, 1, {})[0]);
-  parts = nest(nest, parallelLoops, at, parts);
+  parts = nest(nest, walk.parallelLoops, at, parts);
   Value scalar = parts.pop_back_val();
   for (unsigned step = 1; step < chains; step *= 2)
     for (unsigned i = 0; i + step < chains; i += 2 * step) parts[i] = combine(parts[i], parts[i + step]);
@@ -183,11 +184,11 @@ bool GenericGenerator::readsInit() const {
 }
 
 void GenericGenerator::emitTile(const Position &at, unsigned lanes, unsigned rows) {
-  if (lanesReduce) {
+  if (walk.lanesReduce) {
     storeTile(at, applied(at, reduceInLanes(at), 1, {}), 1, {});
     return;
   }
-  if (transposes && rows == lanes) {
+  if (walk.transposes && rows == lanes) {
     emitTransposed(at, lanes);
     return;
   }
@@ -195,7 +196,7 @@ void GenericGenerator::emitTile(const Position &at, unsigned lanes, unsigned row
   SmallVector<Place> places;
   for (unsigned band = 0; band < bandsHere; ++band)
     for (unsigned row = 0; row < rows; ++row) places.push_back({band, row});
-  bool reduces = parallelLoops < space.loops.size();
+  bool reduces = walk.parallelLoops < space.loops.size();
   for (Place place : places) {
     if (reduces || readsInit()) values.append(initial(at, lanes, place));
     if (!reduces) {
@@ -206,7 +207,7 @@ void GenericGenerator::emitTile(const Position &at, unsigned lanes, unsigned row
   }
   if (!reduces) return;
   unsigned results = values.size() / places.size();
-  values = reduce(parallelLoops, at, values, lanes, places);
+  values = reduce(walk.parallelLoops, at, values, lanes, places);
   for (auto [i, place] : llvm::enumerate(places))
     storeTile(at, applied(at, ArrayRef<Value>(values).slice(i * results, results), lanes, place), lanes, place);
 }
@@ -214,15 +215,15 @@ void GenericGenerator::emitTile(const Position &at, unsigned lanes, unsigned row
 Value GenericGenerator::pointerTo(const Operand &operand, const Position &at, Place place) {
   Value pointer = at.pointers[&operand - space.operands.data()];
   if (operand.splat) return pointer;
-  if (place.band) pointer = k.advance(pointer, operand.element, operand.strides[bandLoop], k.c(place.band));
-  if (place.row) pointer = k.advance(pointer, operand.element, operand.strides[rowLoop], k.c(place.row));
+  if (place.band) pointer = k.advance(pointer, operand.element, operand.strides[walk.bandLoop], k.c(place.band));
+  if (place.row) pointer = k.advance(pointer, operand.element, operand.strides[walk.rowLoop], k.c(place.row));
   return pointer;
 }
 
 // What the epilogues make of the results of one row.
 SmallVector<Value> GenericGenerator::applied(const Position &at, ArrayRef<Value> results, unsigned lanes, Place place) {
   return applyEpilogues(
-      k, step, space, SmallVector<Value>(results), lanes, lanesReduce ? -1 : vectorLoop,
+      k, step, space, SmallVector<Value>(results), lanes, walk.lanesReduce ? -1 : walk.vectorLoop,
       [&](const Operand &operand) { return pointerTo(operand, at, place); },
       [&](unsigned member) { return loopValue(at, member, place); });
 }
@@ -230,7 +231,7 @@ SmallVector<Value> GenericGenerator::applied(const Position &at, ArrayRef<Value>
 void GenericGenerator::storeTile(const Position &at, ArrayRef<Value> values, unsigned lanes, Place place) {
   for (unsigned i = 0; i < step.outputs.size(); ++i) {
     Operand *output = space.find(Operand::Output, i);
-    Size stride = lanesReduce || vectorLoop < 0 ? size(1) : output->strides[vectorLoop];
+    Size stride = walk.lanesReduce || walk.vectorLoop < 0 ? size(1) : output->strides[walk.vectorLoop];
     k.store(values[i], pointerTo(*output, at, place), output->element, lanes, stride);
   }
 }

@@ -10,13 +10,19 @@
 namespace crosscut {
 namespace {
 
-// Registers that a tile takes, at most. One is left spare: schedules that need all of them spill now and then.
+// Registers that a tile takes, at most, and that it may take. Some are left spare: schedules that need all of them
+// spill now and then.
 unsigned registersOf(const TargetDescription &target, unsigned rows, unsigned vectors) {
   unsigned used = rows * vectors + vectors;
   if (target.laneFma) return used + rows;  // several k of each row in a register
   // Rows come from scalar registers, or from memory as part of the only multiply-add that needs them.
   if (target.scalarFma || (target.foldsBroadcast && vectors == 1)) return used;
   return used + 1;
+}
+
+unsigned registersFor(const TargetDescription &target) {
+  unsigned registers = std::max(4u, target.vectorRegisters);
+  return target.vectorGroup > 1 ? registers : registers - target.spareRegisters;
 }
 
 }  // namespace
@@ -34,7 +40,8 @@ llvm::SmallVector<Panels> splitColumns(int64_t columns, const Tile &tile, const 
   unsigned lanes = target.lanes();
   llvm::SmallVector<Panels> panels;
   int64_t at = 0;
-  auto addPanels = [&](int64_t count, unsigned vectors, unsigned lastLanes, unsigned lastColumns, unsigned others) {
+  unsigned others = lanes;  // of a panel's vectors before the last
+  auto addPanels = [&](int64_t count, unsigned vectors, unsigned lastLanes, unsigned lastColumns) {
     if (!count) return;
     Panels run;
     run.start = at;
@@ -46,16 +53,16 @@ llvm::SmallVector<Panels> splitColumns(int64_t columns, const Tile &tile, const 
     panels.push_back(run);
     at += count * run.columns();
   };
-  addPanels(columns / (int64_t(lanes) * tile.vectors), tile.vectors, lanes, lanes, lanes);
-  unsigned whole = (columns - at) / lanes, rest = (columns - at) % lanes, others = lanes;
+  addPanels(columns / (int64_t(lanes) * tile.vectors), tile.vectors, lanes, lanes);
+  unsigned whole = (columns - at) / lanes, rest = (columns - at) % lanes;
   bool ofHalves = target.hasTwoHalves() && rest && rest <= lanes / 2;
-  if (ofHalves && registersOf(target, tile.rows, 2 * whole + 1) <= target.vectorRegisters - target.spareRegisters) {
+  if (ofHalves && registersOf(target, tile.rows, 2 * whole + 1) <= registersFor(target)) {
     // Among halves, whole vectors would all go to the same one of the two units.
     others = lanes / 2;
     whole *= 2;
   } else if (!rest || ofHalves || target.vectorGroup > 1) {
     // RVV takes an instruction for every change of a vector's length: there, vectors of one panel are equal.
-    addPanels(whole ? 1 : 0, whole, lanes, lanes, lanes);
+    addPanels(whole ? 1 : 0, whole, lanes, lanes);
     whole = 0;
   }
   while (rest) {
@@ -63,7 +70,7 @@ llvm::SmallVector<Panels> splitColumns(int64_t columns, const Tile &tile, const 
     unsigned width =
         tails == Tails::Filled ? std::max(std::min(lanes, 4u), llvm::bit_ceil(rest)) : llvm::bit_floor(rest);
     unsigned stored = std::min(width, rest);
-    addPanels(1, whole + 1, width, stored, others);
+    addPanels(1, whole + 1, width, stored);
     rest -= stored;
     whole = 0;
   }
@@ -78,8 +85,7 @@ int64_t countOf(llvm::ArrayRef<Panels> runs) {
 
 Tile chooseTile(const TargetDescription &target, const ContractionSize &size) {
   unsigned lanes = target.lanes();
-  unsigned registers = std::max(4u, target.vectorRegisters);
-  unsigned limit = target.vectorGroup > 1 ? registers : registers - target.spareRegisters;
+  unsigned limit = registersFor(target);
   int64_t b = size.bands.value_or(64), r = std::max<int64_t>(1, size.rows.value_or(1 << 12));
   int64_t n = size.columns.value_or(1 << 12);
   Tile best;

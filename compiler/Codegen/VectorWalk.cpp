@@ -33,7 +33,7 @@ class WalkCost {
     double turns = walk.rowsAtOnce * walk.bandsAtOnce;
     for (unsigned loop = space.loops.size(); walk.rowLoop >= 0 && loop-- > walk.parallelLoops;) {
       auto extent = constantOf(space.loops[loop].extent);
-      if (!extent || *extent > 7) break;
+      if (!extent || *extent > mostWrittenOut) break;
       turns *= *extent;
     }
     return turns;
@@ -57,12 +57,10 @@ class WalkCost {
  private:
   // Of what `atOnce` neighbouring results read along a loop of the window, the share that is not read twice.
   double overlap(const Operand &operand, int loop, int window, unsigned atOnce) const {
-    if (loop < 0) return 1;
-    auto step = constantOf(operand.strides[loop]), apart = constantOf(operand.strides[window]);
-    auto taps = constantOf(space.loops[window].extent);
-    if (!step || !apart || !taps || *apart <= 0 || *taps > 7 || *step % *apart || *step / *apart >= *taps) return 1;
-    if (*step == 0) return 1;
-    return double((atOnce - 1) * (*step / *apart) + *taps) / double(atOnce * *taps);
+    auto step = loop < 0 ? std::nullopt : overlapStep(space, operand, loop, window);
+    if (!step || *step == 0) return 1;
+    int64_t taps = *constantOf(space.loops[window].extent);
+    return double((atOnce - 1) * *step + taps) / double(atOnce * taps);
   }
 
   const LoopSpace &space;
@@ -70,6 +68,13 @@ class WalkCost {
 };
 
 }  // namespace
+
+std::optional<int64_t> overlapStep(const LoopSpace &space, const Operand &operand, unsigned loop, unsigned window) {
+  auto step = constantOf(operand.strides[loop]), apart = constantOf(operand.strides[window]);
+  auto taps = constantOf(space.loops[window].extent);
+  if (!step || !apart || *apart <= 0 || *step % *apart || !taps || *taps > mostWrittenOut) return std::nullopt;
+  return *step / *apart < *taps ? std::optional(*step / *apart) : std::nullopt;
+}
 
 KernelChoice describeWalk(const Step &step, const LoopSpace &space, VectorWalk walk, const TargetDescription &target) {
   if (auto extent = walk.vectorLoop >= 0 ? constantOf(space.loops[walk.vectorLoop].extent) : std::nullopt)

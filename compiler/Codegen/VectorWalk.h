@@ -17,6 +17,13 @@ struct VectorWalk {
   unsigned rowsAtOnce = 1, bandsAtOnce = 1, lanes = 1;
 };
 
+// Loops of a window with at most so many turns are written out.
+constexpr int64_t mostWrittenOut = 7;
+
+// By how many turns of such a loop of the window what the operand reads moves on with a turn of `loop`; nothing where
+// the two do not meet again.
+std::optional<int64_t> overlapStep(const LoopSpace &space, const Operand &operand, unsigned loop, unsigned window);
+
 KernelChoice describeWalk(const Step &step, const LoopSpace &space, VectorWalk walk, const TargetDescription &target);
 
 }  // namespace crosscut

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import types
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -318,8 +319,7 @@ def test_a_comparison_for_an_older_cpu_says_so_to_whoever_can_be_told(fakes, mon
     assert command.main(["simple", "--rounds", "1", "--cpu", "x86-64-v3", "--no-build", "--json", str(path)]) == 0
     assert "--cpu=x86-64-v3" in compiled[0]
     assert told["openvino"] == {"ONEDNN_MAX_CPU_ISA": "AVX2"}
-    platform = matrix.load().platform(paths.HOST_PLATFORM)
-    assert engines._iree_target(platform, "x86-64-v3") == ["--iree-llvmcpu-target-cpu=x86-64-v3"]
+    assert engines._iree_target(replace(_case(), cpu="x86-64-v3")) == ["--iree-llvmcpu-target-cpu=x86-64-v3"]
     rows = json.loads(path.read_text())["rows"]
     assert {row["setting"] for row in rows} == {"x86-64-v3"} and "--cpu x86-64-v3" in rows[0]["reproduce"]
 

@@ -163,16 +163,17 @@ def environment(case: Case) -> dict[str, str]:
     return {"ONEDNN_MAX_CPU_ISA": LEVELS[case.cpu]} if case.cpu else {}
 
 
-def _iree_target(platform: Platform, cpu: str = "") -> list[str]:
+def _iree_target(case: Case) -> list[str]:
+    platform = case.platform
     if not platform.emulated:
-        return [f"--iree-llvmcpu-target-cpu={cpu or 'host'}"]
+        return [f"--iree-llvmcpu-target-cpu={case.cpu or 'host'}"]
     cpu = platform.runner[platform.runner.index("-cpu") + 1]
     triple = f"{platform.runner[0].removeprefix('qemu-')}-linux-gnu"
     return [f"--iree-llvmcpu-target-triple={triple}", f"--iree-llvmcpu-target-cpu={cpu}"]
 
 
 def _iree(case: Case) -> Path:
-    target = _iree_target(case.platform, case.cpu)
+    target = _iree_target(case)
     machine = "" if case.platform.emulated else records.machine()["cpu"]
     key = ["iree", digest(case.fixed), *target, machine, *map(str, _IREE_FLAG_SETS), LOCK.read_text()]
     return cached(key, ["model.vmfb"], lambda folder: _compile_iree(case, target, folder))[0]
